@@ -1,0 +1,1 @@
+"""Everything between annotation files and a batch: examples, images, tokens."""

@@ -1,0 +1,108 @@
+"""The one attention function of vistune, and its registration with transformers.
+
+``scaled_dot_product_attention`` is the default. On the CPU in bfloat16 and float16 it is several times slower than two
+matrix products (``bench/attention.py`` measures it), so there the products are written out. Both are tested equal.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+ATTENTION_NAME = "vistune"
+
+
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+    dropout: float = 0.0,
+    scale: float | None = None,
+) -> Tensor:
+    """Scaled dot-product attention by the faster of two equal ways.
+
+    Args:
+        query: [B, H, L, D]. key, value: [B, H, S, D].
+        mask: broadcastable to [B, H, L, S]; bool (True = may attend) or additive float. None attends everywhere.
+        dropout: probability; 0 outside of training.
+        scale: factor on the logits, 1/sqrt(D) if None.
+
+    Returns:
+        [B, H, L, D]
+    """
+    if query.device.type == "cpu" and query.dtype in (torch.bfloat16, torch.float16):
+        return matmul_attention(query, key, value, mask, dropout, scale)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout, scale=scale)
+
+
+def matmul_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+    dropout: float = 0.0,
+    scale: float | None = None,
+) -> Tensor:
+    """Attention as two matrix products with the softmax between; arguments and result as :func:`attention`."""
+    scores = torch.matmul(query * (query.shape[-1] ** -0.5 if scale is None else scale), key.transpose(-1, -2))
+    if mask is not None:
+        # The lowest finite number, not -inf: a row that may attend nowhere (padding) must not become NaN.
+        lowest = torch.finfo(scores.dtype).min
+        scores = scores.masked_fill(~mask, lowest) if mask.dtype == torch.bool else scores + mask
+    weights = torch.softmax(scores, dim=-1)
+    if dropout:
+        weights = F.dropout(weights, p=dropout)
+    return torch.matmul(weights.to(value.dtype), value)
+
+
+def transformers_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    is_causal: bool | None = None,
+    position_bias: Tensor | None = None,
+    **kwargs: object,
+) -> tuple[Tensor, None]:
+    """:func:`attention` in the form that transformers' models call; other cases go to their own ``sdpa``."""
+    from transformers.integrations.sdpa_attention import create_position_bias_mask, repeat_kv, sdpa_attention_forward
+
+    if not (query.device.type == "cpu" and query.dtype in (torch.bfloat16, torch.float16)):
+        return sdpa_attention_forward(  # type: ignore[no-any-return]
+            module,
+            query,
+            key,
+            value,
+            attention_mask,
+            dropout=dropout,
+            scaling=scaling,
+            is_causal=is_causal,
+            position_bias=position_bias,
+            **kwargs,
+        )
+    groups = int(getattr(module, "num_key_value_groups", 1))
+    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
+    length, total = query.shape[2], key.shape[2]
+    causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
+    causal = causal and length > 1 and attention_mask is None
+    if position_bias is not None:
+        attention_mask = create_position_bias_mask(position_bias, attention_mask, causal, query, key)
+    elif causal:
+        attention_mask = torch.ones(length, total, dtype=torch.bool, device=query.device).tril(total - length)
+    output = attention(query, key, value, attention_mask, dropout, scaling)
+    return output.transpose(1, 2).contiguous(), None
+
+
+def register_attention() -> str:
+    """Make ``attn_implementation=ATTENTION_NAME`` known to transformers (idempotent) and return the name."""
+    from transformers import AttentionInterface
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
+
+    AttentionInterface.register(ATTENTION_NAME, transformers_attention)
+    ALL_MASK_ATTENTION_FUNCTIONS.register(ATTENTION_NAME, sdpa_mask)
+    return ATTENTION_NAME

@@ -1,0 +1,23 @@
+"""Losses as sums with their counts, so that micro-batches and ranks can be added before the one division."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+IGNORE = -100
+
+
+def shift_labels(labels: Tensor) -> Tensor:
+    """Labels of a decoder-only model moved to the position that predicts them: [B, L] -> [B, L], last one ignored."""
+    return torch.cat([labels[:, 1:], labels.new_full((labels.shape[0], 1), IGNORE)], dim=1)
+
+
+def token_loss_sum(logits: Tensor, targets: Tensor) -> Tensor:
+    """Sum of the cross-entropy over learned tokens, in float32.
+
+    Args:
+        logits: [..., V]. targets: [...] with -100 where nothing is learned.
+    """
+    return F.cross_entropy(logits.float().flatten(0, -2), targets.flatten(), ignore_index=IGNORE, reduction="sum")

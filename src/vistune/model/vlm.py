@@ -1,0 +1,159 @@
+"""VisionLanguageModel: image encoder, connector, language model. What differs between papers is in the config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from vistune.errors import InputError
+from vistune.model.config import ModelConfig
+from vistune.model.connectors import build_connector
+from vistune.model.language import LanguageModel
+from vistune.model.losses import IGNORE, shift_labels, token_loss_sum
+from vistune.model.vision import VisionEncoder
+
+if TYPE_CHECKING:
+    from transformers import GenerationConfig
+
+
+@dataclass
+class VLMOutput:
+    """loss_sum: summed over learned tokens; num_tokens: their number (a tensor); logits where they were asked for."""
+
+    loss_sum: Tensor | None
+    num_tokens: Tensor | None
+    logits: Tensor | None = None
+
+    @property
+    def loss(self) -> Tensor:
+        """Mean over the learned tokens of this batch."""
+        if self.loss_sum is None or self.num_tokens is None:
+            raise ValueError("This output has no loss because the model was called without labels; pass labels.")
+        return self.loss_sum / self.num_tokens.clamp_min(1)
+
+
+class VisionLanguageModel(nn.Module):
+    """Images and text in, logits or loss out. See ModelConfig for the choices."""
+
+    generation_config: GenerationConfig | None = None
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vision = VisionEncoder(config.vision)
+        self.connector = build_connector(config.connector, config.vision.feature_size, config.language_size)
+        self.language = LanguageModel(config.language)
+
+    @property
+    def num_image_tokens(self) -> int:
+        """Number of language-model positions that one image takes."""
+        return self.config.num_image_tokens
+
+    @property
+    def device(self) -> torch.device:
+        """Where the language model's embeddings live: inputs go there."""
+        device: torch.device = self.language.model.get_input_embeddings().weight.device
+        return device
+
+    def encode_images(self, pixel_values: Tensor) -> Tensor:
+        """pixel_values [N, 3, H, W] -> features [N, P, D], what a feature cache stores"""
+        output: Tensor = self.vision(pixel_values)
+        return output
+
+    def connect(
+        self, features: Tensor, instruction_ids: Tensor | None = None, instruction_mask: Tensor | None = None
+    ) -> Tensor:
+        """features [N, P, D], instruction [N, Lq] -> image embeddings [N, T, d]"""
+        output: Tensor = self.connector(features, instruction_ids, instruction_mask)
+        return output
+
+    def embed_inputs(
+        self,
+        input_ids: Tensor,
+        pixel_values: Tensor | None = None,
+        image_features: Tensor | None = None,
+        instruction_ids: Tensor | None = None,
+        instruction_mask: Tensor | None = None,
+        sample_ids: Sequence[str] | None = None,
+    ) -> Tensor:
+        """Input embeddings with the images in their places.
+
+        Args:
+            input_ids: [B, L]; ``config.image_token_id`` stands T times for each image, in reading order.
+            pixel_values: [N, 3, H, W], or image_features [N, P, D] from :meth:`encode_images`; neither for text alone.
+            instruction_ids, instruction_mask: [N, Lq] for an instruction-aware connector, one row an image.
+            sample_ids: names of the rows for error messages.
+
+        Returns:
+            [B, L, d]
+        """
+        is_image = input_ids == self.config.image_token_id
+        embeds = self.language.embed(input_ids.masked_fill(is_image, 0))
+        if image_features is None and pixel_values is not None:
+            image_features = self.encode_images(pixel_values)
+        num_images = 0 if image_features is None else image_features.shape[0]
+        self._check_placeholders(is_image, num_images, sample_ids)
+        if image_features is None:
+            return embeds
+        image_embeds = self.connect(image_features, instruction_ids, instruction_mask)
+        # Autocast can make the two differ; the wider one wins, as masked_scatter wants them equal.
+        dtype = torch.promote_types(embeds.dtype, image_embeds.dtype)
+        return embeds.to(dtype).masked_scatter(is_image[..., None], image_embeds.to(dtype))
+
+    def _check_placeholders(self, is_image: Tensor, num_images: int, sample_ids: Sequence[str] | None) -> None:
+        per_image = self.num_image_tokens
+        counts = is_image.sum(1).tolist()
+        names = sample_ids or [f"row {row}" for row in range(len(counts))]
+        for name, count in zip(names, counts, strict=True):
+            if count % per_image:
+                raise InputError(
+                    f"Sample {name} has {count} image placeholders, but every image takes {per_image}: expected a "
+                    f"multiple of {per_image}; prepare the prompt with this checkpoint's own processor."
+                )
+        if sum(counts) != num_images * per_image:
+            described = ", ".join(f"{name}: {count}" for name, count in zip(names, counts, strict=True))
+            raise InputError(
+                f"The batch holds {num_images} images of {per_image} embeddings, expected {num_images * per_image} image "
+                f"placeholders but got {sum(counts)} ({described}); give one <image> for each image."
+            )
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        labels: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        image_features: Tensor | None = None,
+        instruction_ids: Tensor | None = None,
+        instruction_mask: Tensor | None = None,
+        sample_ids: Sequence[str] | None = None,
+        return_logits: bool = False,
+    ) -> VLMOutput:
+        """Loss over the labels, and logits if asked for (always without labels).
+
+        Args:
+            attention_mask: [B, L]. labels: [B, L] (decoder-only) or [B, T] (encoder-decoder), -100 = not learned.
+            return_logits: all logits, [B, L, V] or [B, T, V]; without it only learned positions are computed.
+            Others: see :meth:`embed_inputs`.
+        """
+        embeds = self.embed_inputs(
+            input_ids, pixel_values, image_features, instruction_ids, instruction_mask, sample_ids
+        )
+        if labels is None:
+            return VLMOutput(None, None, self.language.logits(embeds, attention_mask))
+        if self.language.is_encoder_decoder:
+            logits = self.language.logits(embeds, attention_mask, labels)
+            targets = labels
+        else:
+            targets = shift_labels(labels)
+            learned = targets != IGNORE
+            if not return_logits:
+                logits = self.language.learned_logits(embeds, attention_mask, learned)
+                return VLMOutput(token_loss_sum(logits, targets[learned]), learned.sum())
+            logits = self.language.logits(embeds, attention_mask)
+        loss_sum = token_loss_sum(logits, targets)
+        return VLMOutput(loss_sum, (targets != IGNORE).sum(), logits if return_logits else None)
