@@ -20,7 +20,7 @@ class Encoded:
     Args:
         id: name for messages.
         input_ids: tokens of the language model (encoder input of an encoder-decoder), image placeholders included.
-        labels: None at inference; else as long as input_ids (decoder-only; -100 = not learned) or the decoder's targets.
+        labels: None at inference; else as long as input_ids (decoder-only; -100 = not learned), or decoder targets.
         instruction_ids: tokens of the Q-Former's copy of the instruction, or None.
         pixel_values: [n, 3, H, W], or image_features [n, P, D], or neither; n images in reading order.
     """
@@ -87,7 +87,6 @@ def collate(samples: Sequence[Encoded], pad_id: int, instruction_pad_id: int = 0
     input_ids, mask = pad([sample.input_ids for sample in samples], pad_id, side)
     labels = instruction_ids = instruction_mask = None
     if samples[0].labels is not None:
-        # Decoder targets of an encoder-decoder are padded on the right always; decoder-only labels lie beside input_ids.
         labels, _ = pad([sample.labels or [] for sample in samples], IGNORE, side)
     rows = [s.instruction_ids for s in samples if s.instruction_ids is not None for _ in range(s.num_images)]
     if rows:

@@ -1,10 +1,10 @@
-"""Text and images to tensors, and tokens back to text: the same token ids as the checkpoint's transformers processor."""
+"""Text and images to tensors and back: the same token ids as the checkpoint's transformers processor."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from vistune.data.batch import IGNORE, Batch, Encoded, Side, collate
 from vistune.data.images import open_image, pixel_values
@@ -195,4 +195,4 @@ def as_image_list(images: Images) -> list[ImageRef]:
     """One picture, several, or none, as a list."""
     if images is None:
         return []
-    return list(images) if isinstance(images, list | tuple) else [images]
+    return list(images) if isinstance(images, list | tuple) else [cast("ImageRef", images)]

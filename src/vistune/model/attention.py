@@ -6,6 +6,8 @@ matrix products (``bench/attention.py`` measures it), so there the products are 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -67,13 +69,15 @@ def transformers_attention(
     scaling: float | None = None,
     is_causal: bool | None = None,
     position_bias: Tensor | None = None,
-    **kwargs: object,
+    **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """:func:`attention` in the form that transformers' models call; other cases go to their own ``sdpa``."""
     from transformers.integrations.sdpa_attention import create_position_bias_mask, repeat_kv, sdpa_attention_forward
 
-    if not (query.device.type == "cpu" and query.dtype in (torch.bfloat16, torch.float16)):
-        return sdpa_attention_forward(  # type: ignore[no-any-return]
+    # Under autocast rotary embeddings leave query and key in float32 beside a bfloat16 value.
+    half = query.dtype in (torch.bfloat16, torch.float16) or value.dtype in (torch.bfloat16, torch.float16)
+    if not (query.device.type == "cpu" and half):
+        return sdpa_attention_forward(
             module,
             query,
             key,
@@ -94,6 +98,7 @@ def transformers_attention(
         attention_mask = create_position_bias_mask(position_bias, attention_mask, causal, query, key)
     elif causal:
         attention_mask = torch.ones(length, total, dtype=torch.bool, device=query.device).tril(total - length)
+    query, key = query.to(value.dtype), key.to(value.dtype)
     output = attention(query, key, value, attention_mask, dropout, scaling)
     return output.transpose(1, 2).contiguous(), None
 

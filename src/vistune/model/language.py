@@ -73,8 +73,43 @@ class LanguageModel(nn.Module):
         output: Tensor = self.model.get_output_embeddings()(hidden[learned])
         return output
 
+    def decode(
+        self,
+        inputs_embeds: Tensor,
+        attention_mask: Tensor,
+        positions: Tensor,
+        cache: Any = None,
+        last_only: bool = False,
+    ) -> tuple[Tensor, Any]:
+        """One forward of a decoder-only model over a key/value cache.
+
+        Args:
+            inputs_embeds: [B, L, d]. positions: [B, L]. cache: transformers' Cache of S earlier tokens, or None.
+            attention_mask: [B, S+L], or [B, 1, L, S+L] bool for any other order than one after the other.
+            last_only: logits of the last column alone.
+
+        Returns:
+            logits [B, L or 1, V] and the grown cache
+        """
+        arguments: dict[str, Any] = {"inputs_embeds": inputs_embeds, "attention_mask": attention_mask}
+        arguments.update(past_key_values=cache, use_cache=True)
+        if self._takes_positions:
+            arguments["position_ids"] = positions
+        kept = slice(-1, None) if last_only else slice(None)
+        if not self._has_plain_head():
+            output = self.model(**arguments)
+            return output.logits[:, kept], output.past_key_values
+        output = self.model.get_decoder()(**arguments)
+        return self.model.get_output_embeddings()(output.last_hidden_state[:, kept]), output.past_key_values
+
+    @property
+    def takes_positions(self) -> bool:
+        """Whether the model is told positions (so that a tree of continuations can lie in one row)."""
+        return self._takes_positions
+
     def _has_plain_head(self) -> bool:
         special = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
-        return all(getattr(self.config, name, None) is None for name in special) and type(
-            self.model.get_output_embeddings()
-        ) is nn.Linear
+        return (
+            all(getattr(self.config, name, None) is None for name in special)
+            and type(self.model.get_output_embeddings()) is nn.Linear
+        )

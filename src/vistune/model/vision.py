@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -49,7 +51,10 @@ def _build_backbone(config: VisionConfig) -> nn.Module:
     """AutoModel for most; the Q-Former papers' ViTs are known to AutoModel only inside their whole models."""
     from transformers import AutoModel, Blip2VisionModel, InstructBlipVisionModel
 
-    own = {"blip_2_vision_model": Blip2VisionModel, "instructblip_vision_model": InstructBlipVisionModel}
+    own: dict[str, Any] = {
+        "blip_2_vision_model": Blip2VisionModel,
+        "instructblip_vision_model": InstructBlipVisionModel,
+    }
     name = register_attention()
     if config.backbone.model_type in own:
         backbone: nn.Module = own[config.backbone.model_type]._from_config(config.backbone, attn_implementation=name)

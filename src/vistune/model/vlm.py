@@ -100,9 +100,8 @@ class VisionLanguageModel(nn.Module):
         if image_features is None:
             return embeds
         image_embeds = self.connect(image_features, instruction_ids, instruction_mask)
-        # Autocast can make the two differ; the wider one wins, as masked_scatter wants them equal.
-        dtype = torch.promote_types(embeds.dtype, image_embeds.dtype)
-        return embeds.to(dtype).masked_scatter(is_image[..., None], image_embeds.to(dtype))
+        # Autocast, or a Q-Former kept in float32, can make the two differ; the language model's own dtype wins.
+        return embeds.masked_scatter(is_image[..., None], image_embeds.to(embeds.dtype))
 
     def _check_placeholders(self, is_image: Tensor, num_images: int, sample_ids: Sequence[str] | None) -> None:
         per_image = self.num_image_tokens
@@ -117,8 +116,8 @@ class VisionLanguageModel(nn.Module):
         if sum(counts) != num_images * per_image:
             described = ", ".join(f"{name}: {count}" for name, count in zip(names, counts, strict=True))
             raise InputError(
-                f"The batch holds {num_images} images of {per_image} embeddings, expected {num_images * per_image} image "
-                f"placeholders but got {sum(counts)} ({described}); give one <image> for each image."
+                f"The batch holds {num_images} images of {per_image} embeddings, expected {num_images * per_image} "
+                f"image placeholders but got {sum(counts)} ({described}); give one <image> for each image."
             )
 
     def forward(

@@ -1,0 +1,80 @@
+"""One batch through transformers' generate: greedy, beams or sampling over our input embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from vistune.infer.sampling import AnswerRepetitionPenalty, GumbelSampler, StopOnText
+from vistune.infer.settings import Settings
+
+if TYPE_CHECKING:
+    from transformers import StoppingCriteria
+
+    from vistune.data.batch import Batch, Encoded
+    from vistune.data.processor import Processor
+    from vistune.model.vlm import VisionLanguageModel
+
+
+@torch.inference_mode()
+def generate_batch(
+    model: VisionLanguageModel,
+    processor: Processor,
+    samples: Sequence[Encoded],
+    settings: Settings,
+    rows: Sequence[int],
+    extra_stops: Sequence[StoppingCriteria] = (),
+    streamer: Any = None,
+) -> list[list[int]]:
+    """New token ids of each sample, closing token and what follows it cut off.
+
+    Args:
+        samples: prompts whose ``Settings.lengths`` agree. rows: their places in the caller's list (for sampling).
+        extra_stops, streamer: handed to transformers.
+    """
+    encoder_decoder = processor.encoder_decoder
+    batch = processor.collate(samples, "right" if encoder_decoder else "left").to(model.device)
+    most, fewest = settings.lengths(len(samples[0].input_ids), encoder_decoder)
+    arguments: dict[str, Any] = {
+        "inputs_embeds": model.embed_inputs(**batch.embedding_inputs()),
+        "attention_mask": batch.attention_mask,
+    }
+    columns = 1
+    if not encoder_decoder:
+        # With the ids beside the embeddings, penalties and lengths mean what they mean in transformers.
+        arguments["input_ids"] = _known_ids(model, batch)
+        columns = batch.input_ids.shape[1]
+    output = model.language.model.generate(
+        **arguments,
+        generation_config=settings.config,
+        max_new_tokens=most,
+        min_new_tokens=fewest or None,
+        logits_processor=_processors(settings, columns, rows),
+        stopping_criteria=[*([StopOnText(processor, settings.stop, columns)] if settings.stop else []), *extra_stops],
+        streamer=streamer,
+    )
+    return [cut_at_closing(row, settings.closing_ids) for row in output[:, columns:].tolist()]
+
+
+def _known_ids(model: VisionLanguageModel, batch: Batch) -> Tensor:
+    """Prompt ids for the penalties; placeholders beyond the embedding matrix become the row's last real token."""
+    limit = int(model.language.model.get_input_embeddings().weight.shape[0])
+    return torch.where(batch.input_ids < limit, batch.input_ids, batch.input_ids[:, -1:])
+
+
+def _processors(settings: Settings, columns: int, rows: Sequence[int]) -> list[Any]:
+    processors: list[Any] = []
+    if settings.answer_penalty is not None:
+        processors.append(AnswerRepetitionPenalty(settings.answer_penalty, columns))
+    if settings.sample is not None:
+        processors.append(GumbelSampler(settings.sample, settings.seed, rows))
+    return processors
+
+
+def cut_at_closing(ids: list[int], closing_ids: Sequence[int]) -> list[int]:
+    """Ids before the first closing token."""
+    ends = [index for index, token in enumerate(ids) if token in closing_ids]
+    return ids[: ends[0]] if ends else ids
