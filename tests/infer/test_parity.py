@@ -44,9 +44,8 @@ def test_raw_token_ids_are_those_of_transformers_processor(pair: Pair, row: int)
         assert batch.instruction_ids.tolist() == inputs.qformer_input_ids.tolist()
 
 
-def test_chat_prompt_is_that_of_transformers_template(pair: Pair) -> None:
-    if pair.predictor.processor.chat_template is None:
-        pytest.skip("the Q-Former types have no chat template: the prompt is what the user says")
+def test_chat_prompt_is_that_of_transformers_template(tiny_checkpoints: dict[str, Path]) -> None:
+    pair = load_pair(tiny_checkpoints["llava-mlp"])
     content = [{"type": "image"}, {"type": "text", "text": "what is this?"}]
     expected = pair.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
     assert pair.predictor.processor.format_prompt("what is this?", 1) == expected

@@ -164,13 +164,9 @@ def _sample_settings(arguments: Arguments, folder: GenerationConfig) -> SampleSe
 
 
 def _closing_ids(folder: GenerationConfig, processor: Processor) -> tuple[int, ...]:
-    """The tokenizer's closing token always; a list in the folder (several closing tokens of chat models) beside it.
+    """The folder's closing tokens (OPT of BLIP-2 ends at a newline) and the tokenizer's own.
 
-    A single id in the folder that contradicts the tokenizer is the trap of InstructBLIP's hub config (eos 1 for
-    Vicuna's 2), so the tokenizer wins.
+    What a hub config says wrongly (eos 1 for Vicuna's 2) was repaired when the checkpoint was read.
     """
-    own = processor.tokenizer.eos_token_id
-    listed = folder.eos_token_id if isinstance(folder.eos_token_id, list) else []
-    if own is None and isinstance(folder.eos_token_id, int):
-        listed = [folder.eos_token_id]
-    return tuple(dict.fromkeys([*([] if own is None else [int(own)]), *(int(i) for i in listed)]))
+    listed = folder.eos_token_id if isinstance(folder.eos_token_id, list) else [folder.eos_token_id]
+    return tuple(dict.fromkeys(int(i) for i in (*listed, processor.tokenizer.eos_token_id) if i is not None))

@@ -1,7 +1,8 @@
 """The one attention function of vistune, and its registration with transformers.
 
-``scaled_dot_product_attention`` is the default. On the CPU in bfloat16 and float16 it is several times slower than two
-matrix products (``bench/attention.py`` measures it), so there the products are written out. Both are tested equal.
+``scaled_dot_product_attention`` is the default. On the CPU in bfloat16 it is up to seven times slower than two matrix
+products (in float32 and float16 the products lose: ``bench/attention.py`` measures it), so there the products are written
+out. Both are tested equal.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def attention(
     Returns:
         [B, H, L, D]
     """
-    if query.device.type == "cpu" and query.dtype in (torch.bfloat16, torch.float16):
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16:
         return matmul_attention(query, key, value, mask, dropout, scale)
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout, scale=scale)
 
@@ -75,8 +76,7 @@ def transformers_attention(
     from transformers.integrations.sdpa_attention import create_position_bias_mask, repeat_kv, sdpa_attention_forward
 
     # Under autocast rotary embeddings leave query and key in float32 beside a bfloat16 value.
-    half = query.dtype in (torch.bfloat16, torch.float16) or value.dtype in (torch.bfloat16, torch.float16)
-    if not (query.device.type == "cpu" and half):
+    if not (query.device.type == "cpu" and torch.bfloat16 in (query.dtype, value.dtype)):
         return sdpa_attention_forward(
             module,
             query,

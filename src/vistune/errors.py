@@ -1,0 +1,43 @@
+"""The mistakes and accidents that vistune tells a person about.
+
+Every message is one sentence that names the value that was found, what was expected, and what to do about it; the
+command line prints it as it is. Anything that is not a `VistuneError` is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class VistuneError(Exception):
+    """Base of everything vistune raises on purpose."""
+
+
+class CheckpointError(VistuneError):
+    """A checkpoint cannot be found, read or understood: a missing folder, a broken shard, keys that do not fit."""
+
+
+class ImageError(VistuneError, ValueError):
+    """A picture cannot be used: missing, unreadable, empty, or far too large."""
+
+
+class InputError(VistuneError, ValueError):
+    """An argument has a value that cannot work: a prompt, candidates, the number of images, a dtype, a device."""
+
+
+class DataError(VistuneError, ValueError):
+    """A data set cannot be used: a missing file or column, a row that does not parse, a split without rows."""
+
+
+class RecipeError(VistuneError, ValueError):
+    """A run's settings contradict each other or the model they are meant for."""
+
+
+class ResumeError(VistuneError):
+    """A run cannot go on from what stands in its folder: it was made with other settings, or its state is damaged."""
+
+
+class StorageError(VistuneError, OSError):
+    """A file could not be written: a full disk, a folder that does not allow it. What stood there before is whole."""
+
+
+class TrainingError(VistuneError):
+    """Training cannot go on: a loss that is not finite, a worker that died."""

@@ -1,0 +1,1 @@
+"""Evaluation: scoring answers, floors to compare with, figures by task."""

@@ -1,0 +1,126 @@
+"""What is no checkpoint gets one sentence that says what it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vistune.checkpoint import load_model, read_config
+from vistune.errors import CheckpointError, InputError
+
+
+def refusal(source: str | Path, **options: Any) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        load_model(source, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 500
+    return message
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    assert "There is no folder" in refusal(tmp_path / "nothing")
+    assert "There is no folder 'nothing'" in refusal("nothing")
+    assert "There is no folder" in refusal("a/b/c")
+
+
+def test_hub_name_without_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    message = refusal("nobody/no-such-model")
+    assert "'nobody/no-such-model'" in message
+    assert "cannot be reached" in message
+
+
+def test_hub_name_in_the_cache(monkeypatch: pytest.MonkeyPatch, tiny_checkpoints: dict[str, Path]) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def snapshot(name: str, **options: Any) -> str:
+        calls.append({"name": name, **options})
+        return str(tiny_checkpoints["llava-mlp"])
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    load_model("somebody/tiny", revision="v1")
+    assert [call["name"] for call in calls] == ["somebody/tiny"]
+    assert calls[0]["revision"] == "v1"
+    assert not any(pattern.endswith(".bin") for pattern in calls[0]["allow_patterns"])
+
+
+def test_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mm_projector.bin").write_bytes(b"x")
+    assert "LLaVA projector file" in refusal(tmp_path / "mm_projector.bin")
+    (tmp_path / "blip.pth").write_bytes(b"x")
+    assert "LAVIS" in refusal(tmp_path / "blip.pth")
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "it is empty"),
+        ({"notes.txt": "hello"}, "has no config.json"),
+        ({"adapter_config.json": "{}"}, "LoRA adapter"),
+        ({"mm_projector.bin": "x"}, "LLaVA projector file"),
+        ({"checkpoint.pth": "x"}, "LAVIS"),
+        ({"config.json": "{"}, "no valid JSON"),
+        ({"config.json": "[]"}, "holds a list"),
+        ({"config.json": '{"model_type": "bert"}'}, "type 'bert'"),
+        ({"config.json": '{"model_type": "llava_llama", "mm_projector_type": "linear"}'}, "original LLaVA code"),
+    ],
+)
+def test_folders_that_are_no_checkpoint(tmp_path: Path, files: dict[str, str], words: str) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    assert words in refusal(tmp_path)
+    with pytest.raises(CheckpointError):
+        read_config(tmp_path)
+
+
+def test_unknown_dtype_and_device(tiny_checkpoints: dict[str, Path]) -> None:
+    folder = tiny_checkpoints["llava-mlp"]
+    with pytest.raises(InputError, match="Unknown dtype 'float7'"):
+        load_model(folder, dtype="float7")  # type: ignore[arg-type]
+    for device in ("abacus", "cuda:99"):
+        with pytest.raises(InputError, match=f"Device '{device}'"):
+            load_model(folder, device=device)
+
+
+def test_missing_pieces_of_a_folder(tmp_path: Path) -> None:
+    from tests.tiny import make_family
+
+    folder = make_family(tmp_path / "model", "instructblip-llama")
+    (folder / "qformer_tokenizer").rename(tmp_path / "elsewhere")
+    # transformers takes the language model's tokenizer in its place, without an error.
+    assert "'qformer_tokenizer'" in refusal(folder)
+    (tmp_path / "elsewhere").rename(folder / "qformer_tokenizer")
+    settings = (folder / "processor_config.json").read_text()
+    (folder / "processor_config.json").unlink()
+    assert "image processor" in refusal(folder)
+    (folder / "processor_config.json").write_text(settings)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+    assert "tokenizer" in refusal(folder)
+
+
+def test_code_from_the_folder_is_not_run(tmp_path: Path) -> None:
+    from tests.tiny import make_family
+
+    folder = make_family(tmp_path / "model", "llava-mlp")
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Tokenizer: pass\nclass Images: pass\n")
+    for name, auto, key in (
+        ("tokenizer_config.json", "AutoTokenizer", "tokenizer_class"),
+        ("processor_config.json", "AutoImageProcessor", "unused"),
+        ("config.json", "AutoConfig", "unused"),
+    ):
+        content = json.loads((folder / name).read_text())
+        place = content["image_processor"] if "image_processor" in content else content
+        place["auto_map"] = {auto: ["evil.Tokenizer", None] if auto == "AutoTokenizer" else "evil.Images"}
+        if key in place:
+            place[key] = "Tokenizer"
+        (folder / name).write_text(json.dumps(content))
+    try:
+        load_model(folder)
+    except CheckpointError as error:
+        assert "trust_remote_code" in str(error)
+    assert not (tmp_path / "ran").exists()
