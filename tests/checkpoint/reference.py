@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from tests.tiny import picture
 from torch import Tensor
+
+from vistune.checkpoint import load_model
 
 PROMPTS = ["What colour is the thing above the green star?", "Is this statement true or false?"]
 DECODER_IDS = torch.tensor([[5, 9, 3, 7], [8, 4, 6, 11]])
@@ -61,3 +64,26 @@ def our_logits(model: Any, inputs: dict[str, Any]) -> Tensor:
 def real(logits: Tensor, inputs: dict[str, Any]) -> Tensor:
     """Only the positions that hold tokens: what stands at padding is nobody's business."""
     return logits[inputs["attention_mask"].bool()] if logits.shape[1] == inputs["input_ids"].shape[1] else logits
+
+
+def edit_config(folder: Path, name: str = "config.json", **changes: Any) -> dict[str, Any]:
+    """Set fields; ``part__field`` sets one of a part, None removes it."""
+    content = json.loads((folder / name).read_text())
+    for key, value in changes.items():
+        place, _, leaf = key.rpartition("__")
+        target = content[place] if place else content
+        target[leaf] = value
+        if value is None:
+            del target[leaf]
+    (folder / name).write_text(json.dumps(content))
+    return content
+
+
+def same_logits(first: Path, second: Path, tolerance: float = 1e-5) -> None:
+    """Their reading of both folders and our reading of the second agree (measured worst difference: 0.0)."""
+    inputs = their_inputs(second)
+    theirs = their_logits(load_theirs(first), inputs)
+    again = their_logits(load_theirs(second), inputs)
+    assert (real(theirs, inputs) - real(again, inputs)).abs().max() <= tolerance
+    ours = our_logits(load_model(second)[0], inputs)
+    assert (real(theirs, inputs) - real(ours, inputs)).abs().max() <= tolerance

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.tiny import make_family
 
 from vistune.checkpoint import load_model, read_config
 from vistune.errors import CheckpointError, InputError
@@ -87,8 +89,6 @@ def test_unknown_dtype_and_device(tiny_checkpoints: dict[str, Path]) -> None:
 
 
 def test_missing_pieces_of_a_folder(tmp_path: Path) -> None:
-    from tests.tiny import make_family
-
     folder = make_family(tmp_path / "model", "instructblip-llama")
     (folder / "qformer_tokenizer").rename(tmp_path / "elsewhere")
     # transformers takes the language model's tokenizer in its place, without an error.
@@ -103,24 +103,25 @@ def test_missing_pieces_of_a_folder(tmp_path: Path) -> None:
     assert "tokenizer" in refusal(folder)
 
 
-def test_code_from_the_folder_is_not_run(tmp_path: Path) -> None:
-    from tests.tiny import make_family
-
+@pytest.mark.parametrize("piece", ["tokenizer", "images"])
+def test_code_from_the_folder_is_only_run_if_asked_for(tmp_path: Path, piece: str) -> None:
     folder = make_family(tmp_path / "model", "llava-mlp")
-    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Tokenizer: pass\nclass Images: pass\n")
-    for name, auto, key in (
-        ("tokenizer_config.json", "AutoTokenizer", "tokenizer_class"),
-        ("processor_config.json", "AutoImageProcessor", "unused"),
-        ("config.json", "AutoConfig", "unused"),
-    ):
-        content = json.loads((folder / name).read_text())
-        place = content["image_processor"] if "image_processor" in content else content
-        place["auto_map"] = {auto: ["evil.Tokenizer", None] if auto == "AutoTokenizer" else "evil.Images"}
-        if key in place:
-            place[key] = "Tokenizer"
-        (folder / name).write_text(json.dumps(content))
-    try:
+    ran = tmp_path / "ran"
+    (folder / f"evil_{piece}.py").write_text(f"open({str(ran)!r}, 'w').close()\nclass Evil: pass\n")
+    name = {"tokenizer": "tokenizer_config.json", "images": "processor_config.json"}[piece]
+    content = json.loads((folder / name).read_text())
+    if piece == "tokenizer":
+        content.update(tokenizer_class="Evil", auto_map={"AutoTokenizer": [None, "evil_tokenizer.Evil"]})
+    else:
+        content["image_processor"].update(
+            image_processor_type="Evil", auto_map={"AutoImageProcessor": "evil_images.Evil"}
+        )
+    (folder / name).write_text(json.dumps(content))
+    with contextlib.suppress(CheckpointError):
         load_model(folder)
-    except CheckpointError as error:
-        assert "trust_remote_code" in str(error)
-    assert not (tmp_path / "ran").exists()
+    assert not ran.exists()
+    with pytest.raises(
+        (AttributeError, CheckpointError)
+    ):  # the trap works: its class is no tokenizer and no image processor
+        load_model(folder, trust_remote_code=True)
+    assert ran.exists()

@@ -133,7 +133,9 @@ def test_both_key_generations(
     for key, tensor in load_file(folder / "model.safetensors").items():
         new = key.replace("vision_tower.", f"vision_tower.{inner}")
         if generation == 2:
-            new = new.replace("language_model.model.", "model.language_model.").replace("language_model.lm_head", "lm_head")
+            new = new.replace("language_model.model.", "model.language_model.").replace(
+                "language_model.lm_head", "lm_head"
+            )
             new = "model." + new if new.startswith(("vision_tower", "multi_modal")) else new
         tensors[new] = tensor
     tensors["language_model.model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.zeros(4)  # stored by old versions

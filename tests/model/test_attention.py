@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
+from transformers import Gemma2Config, LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
 from vistune.model import attention as module
 from vistune.model.attention import attention, matmul_attention, register_attention
+from vistune.model.language import LanguageModel
 
 
 @pytest.mark.parametrize("mask_kind", ["none", "bool", "float"])
@@ -72,6 +73,15 @@ def test_inside_transformers_models_in_bfloat16(build: type, padded: bool) -> No
     # bfloat16 has 8 bits: .03 on logits of size 1 (Llama) to 30 (T5); worst seen .004 relative to the largest.
     error = (logits["eager"] - logits["vistune"]).abs().max() / logits["eager"].abs().max()
     assert error < 0.02
+
+
+def test_soft_capped_scores_keep_the_attention_that_transformers_chose() -> None:
+    config = Gemma2Config(
+        vocab_size=50, hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=8,
+    )  # fmt: skip
+    assert LanguageModel(config).model.config._attn_implementation == "eager"
+    assert LanguageModel(llama().config).model.config._attn_implementation == "vistune"
 
 
 def test_registering_twice_is_harmless() -> None:

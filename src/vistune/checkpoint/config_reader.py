@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vistune.checkpoint.facts import Facts, read_facts
 from vistune.checkpoint.layouts import Family
-from vistune.checkpoint.locate import locate, read_json
+from vistune.checkpoint.locate import known_pieces, locate, read_json
 from vistune.checkpoint.special_ids import repair_language_config
 from vistune.checkpoint.tokenizers import image_token_of, load_tokenizer
 from vistune.checkpoint.weights import WeightFiles
@@ -225,17 +225,8 @@ def part_config(values: dict[str, Any]) -> PreTrainedConfig:
 
 
 def _why_no_config(folder: Path) -> str:
-    if (folder / "adapter_config.json").is_file():
-        return "it is a LoRA adapter; merge it into its base model first"
-    if (folder / "mm_projector.bin").is_file():
-        return (
-            "it holds a LLaVA projector file (mm_projector.bin) without the models around it; give a whole checkpoint"
-        )
-    if any(folder.glob("*.pth")):
-        return "it holds .pth files as LAVIS writes them, expected a folder as transformers writes it"
-    if any(folder.iterdir()):
-        return "it has no config.json; give the folder that holds config.json and the weights"
-    return "it is empty; give the folder that holds config.json and the weights"
+    found = "it has no config.json" if any(folder.iterdir()) else "it is empty"
+    return known_pieces(folder) or f"{found}; give the folder that holds config.json and the weights"
 
 
 def _why_not(raw: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ class Facts:
             1e-6 in transformers' folders, 1e-5 in LAVIS).
         connector: type of the connector; "linear" is written as two layers, the second an identity.
         chat_template: whether prompts go through the folder's chat template; None: decide by its text.
+        max_instruction_tokens: how many tokens of the instruction the Q-Former reads, if fewer than it has positions.
         dtypes: {part: dtype} where the parts differ, which one ``dtype`` in config.json cannot say.
     """
 
@@ -34,6 +35,7 @@ class Facts:
     norm_eps: float | None = None
     connector: str | None = None
     chat_template: bool | None = None
+    max_instruction_tokens: int | None = None
     dtypes: dict[str, str] | None = None
 
 

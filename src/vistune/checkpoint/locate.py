@@ -70,6 +70,19 @@ def _download(name: str, revision: str | None) -> Path:
     return folder
 
 
+def known_pieces(folder: Path) -> str | None:
+    """What a folder is that holds only a piece of a checkpoint, and what to do; None if it is nothing known."""
+    if (folder / "adapter_config.json").is_file():
+        return "it is a LoRA adapter; merge it into its base model first"
+    if (folder / "mm_projector.bin").is_file():
+        return (
+            "it holds a LLaVA projector file (mm_projector.bin) without the models around it; give a whole checkpoint"
+        )
+    if any(folder.glob("*.pth")):
+        return "it holds .pth files as LAVIS writes them; give a folder as transformers writes it"
+    return None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file of a checkpoint.
 

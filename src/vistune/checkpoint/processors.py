@@ -26,6 +26,7 @@ def build_processor(folder: Folder) -> Processor:
     """Tokenizers, image processor and prompt format of a folder."""
     config, trust = folder.config, folder.trust_remote_code
     qformer = config.connector.qformer
+    max_positions = 512 if qformer is None else qformer.max_position_embeddings
     # A Q-Former with text parts that are not in use yet may have its tokenizer beside it for the next stage.
     reads_text = config.instruction_aware or (qformer is not None and (folder.path / QFORMER_FOLDER).is_dir())
     return Processor(
@@ -36,7 +37,7 @@ def build_processor(folder: Folder) -> Processor:
         image_first=config.image_first,
         encoder_decoder=bool(config.language.is_encoder_decoder),
         qformer_tokenizer=load_qformer_tokenizer(folder.path, trust) if reads_text else None,
-        max_instruction_tokens=qformer.max_position_embeddings if qformer is not None else 512,
+        max_instruction_tokens=folder.facts.max_instruction_tokens or max_positions,
         image_token=image_token_of(folder.tokenizer, folder.path),
         chat_template=load_chat_template(folder.path, folder.tokenizer, folder.facts.chat_template),
     )

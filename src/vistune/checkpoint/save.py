@@ -142,6 +142,8 @@ def _facts(model: VisionLanguageModel, processor: Processor, dtypes: dict[str, s
     import vistune
 
     vision = model.config.vision
+    qformer = model.config.connector.qformer
+    shortened = qformer is not None and processor.max_instruction_tokens != qformer.max_position_embeddings
     own_eps = getattr(vision.backbone, "layer_norm_eps", None)
     return Facts(
         vistune=vistune.__version__,
@@ -151,6 +153,7 @@ def _facts(model: VisionLanguageModel, processor: Processor, dtypes: dict[str, s
         norm_eps=vision.norm_eps if vision.norm_eps != own_eps else None,
         connector=model.config.connector.type,
         chat_template=processor.chat_template is not None,
+        max_instruction_tokens=processor.max_instruction_tokens if shortened else None,
         dtypes=dtypes if len(set(dtypes.values())) > 1 else None,
     )
 

@@ -58,8 +58,8 @@ def match_keys(
         problems = _describe(files, layout, shapes, found, missing, unexpected, misshapen)
         cause = _likely_cause(layout, shapes, missing, unexpected, misshapen)
         raise CheckpointError(
-            f"The weights in {str(files.folder)!r} do not fit their config, nothing was loaded (likely cause: {cause}): "
-            f"{'; '.join(problems)}."
+            f"The weights in {str(files.folder)!r} do not fit their config, nothing was loaded (likely cause: "
+            f"{cause}): {'; '.join(problems)}."
         )
     return found
 

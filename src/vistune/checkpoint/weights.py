@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vistune.checkpoint.locate import read_json
+from vistune.checkpoint.locate import known_pieces, read_json
 from vistune.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -91,15 +91,10 @@ def _find_weights(folder: Path) -> tuple[str | None, dict[str, str]]:
 
 
 def _why_no_weights(folder: Path) -> str:
-    if (folder / "adapter_config.json").is_file():
-        return "it is a LoRA adapter; merge it into its base model first"
-    if (folder / "mm_projector.bin").is_file():
-        return (
-            "it holds a LLaVA projector file (mm_projector.bin) without the models around it; give a whole checkpoint"
-        )
     if any(folder.glob("model-*-of-*.safetensors")):
         return "there are shards but no model.safetensors.index.json; fetch the index too"
-    return f"expected {_SINGLES[0]}, {_INDEXES[0]} with its shards, or {_SINGLES[1]}; give the folder of a checkpoint"
+    expected = f"expected {_SINGLES[0]}, {_INDEXES[0]} with its shards, or {_SINGLES[1]}"
+    return known_pieces(folder) or f"{expected}; give the folder of a checkpoint"
 
 
 def _open_file(path: Path) -> dict[str, Entry]:

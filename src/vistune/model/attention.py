@@ -103,6 +103,15 @@ def transformers_attention(
     return output.transpose(1, 2).contiguous(), None
 
 
+def use_attention(model: Any) -> None:
+    """Let a transformers model use :func:`attention`, where transformers itself would take ``sdpa``.
+
+    Models that need more than that (soft-capped scores, attention sinks) keep what transformers chose for them.
+    """
+    if model.config._attn_implementation == "sdpa":
+        model.set_attn_implementation(register_attention())
+
+
 def register_attention() -> str:
     """Make ``attn_implementation=ATTENTION_NAME`` known to transformers (idempotent) and return the name."""
     from transformers import AttentionInterface

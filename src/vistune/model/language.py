@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from vistune.model.attention import register_attention
+from vistune.model.attention import use_attention
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -23,7 +23,8 @@ class LanguageModel(nn.Module):
         self.config = config
         self.is_encoder_decoder = bool(config.is_encoder_decoder)
         auto = AutoModelForSeq2SeqLM if self.is_encoder_decoder else AutoModelForCausalLM
-        self.model: Any = auto.from_config(config, attn_implementation=register_attention())
+        self.model: Any = auto.from_config(config)
+        use_attention(self.model)
         self._takes_positions = "position_ids" in inspect.signature(self.model.forward).parameters
 
     def embed(self, input_ids: Tensor) -> Tensor:

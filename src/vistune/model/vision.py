@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vistune.model.attention import register_attention
+from vistune.model.attention import use_attention
 from vistune.model.config import VisionConfig
 
 
@@ -55,9 +55,7 @@ def _build_backbone(config: VisionConfig) -> nn.Module:
         "blip_2_vision_model": Blip2VisionModel,
         "instructblip_vision_model": InstructBlipVisionModel,
     }
-    name = register_attention()
-    if config.backbone.model_type in own:
-        backbone: nn.Module = own[config.backbone.model_type]._from_config(config.backbone, attn_implementation=name)
-    else:
-        backbone = AutoModel.from_config(config.backbone, attn_implementation=name)
+    kind = config.backbone.model_type
+    backbone: nn.Module = (own[kind]._from_config if kind in own else AutoModel.from_config)(config.backbone)
+    use_attention(backbone)
     return backbone

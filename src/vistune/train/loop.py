@@ -108,11 +108,6 @@ class StageRun:
         self._save(None, step)
         self.model.eval()
 
-    def finished(self) -> bool:
-        """Whether a former run came to the last step; its weights are put in place by :meth:`run`."""
-        state = load_state(self.folder, self.stage, self._fingerprint)
-        return state is not None and state["step"] >= self.stage.steps
-
     def batch(self, step: int) -> list[Encoded]:
         """The samples of a step, a pure function of the stage's seed and the step."""
         return [self.sets[which][index] for which, index in self.mixture.draws(step, self.stage.batch_size)]

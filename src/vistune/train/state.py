@@ -1,4 +1,4 @@
-"""A stage's state on disk: weights of what trains, optimiser, random state, step. Written beside, then renamed."""
+"""A stage's state on disk: weights of what trains, optimiser, step. Written beside, then renamed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,6 @@ def save_state(
         "step": step,
         "weights": {name: p.detach() for name, p in model.named_parameters() if p.requires_grad},
         "optimiser": None if optimiser is None else optimiser.state_dict(),
-        "random": torch.get_rng_state(),
     }
     path = folder / STATE_FILE
     temporary = folder / f"{STATE_FILE}.new"
@@ -76,13 +75,7 @@ def load_state(folder: Path, stage: StageConfig, data: str) -> dict[str, Any] | 
     path = folder / STATE_FILE
     if not path.exists():
         return None
-    try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
-        raise ResumeError(
-            f"The training state {str(path)!r} is damaged ({type(error).__name__}); delete {str(folder)!r} to begin this "
-            "stage again."
-        ) from error
+    content = _read(path, folder)
     if content.get("format") != _FORMAT or content["stage"] != stage.model_dump_json() or content["data"] != data:
         raise ResumeError(
             f"The training state {str(path)!r} is of a stage with other settings or other data; use the settings it was "
@@ -104,3 +97,20 @@ def restore_weights(model: VisionLanguageModel, weights: Mapping[str, Tensor]) -
     with torch.no_grad():
         for name, value in weights.items():
             parameters[name].copy_(value)
+
+
+def _read(path: Path, folder: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
+        raise ResumeError(
+            f"The training state {str(path)!r} is damaged ({type(error).__name__}); delete {str(folder)!r} to begin this "
+            "stage again."
+        ) from error
+    return content
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the stage in this folder came to its last step (its state has no optimiser any more)."""
+    path = folder / STATE_FILE
+    return path.exists() and _read(path, folder)["optimiser"] is None

@@ -22,6 +22,7 @@ Token = int | tuple[int, ...]
 _NAMES = tuple(WEIGHTS)
 _CUMULATIVE = tuple(sum(list(WEIGHTS.values())[: index + 1]) for index in range(len(WEIGHTS)))
 _MAX_FILLERS = 5
+_EXTRAS = 0.3  # share of the questions with an opening, and of those with a closing
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def ask(scene: Scene, rng: random.Random) -> QA:
 
 def framed(question: str, rng: random.Random) -> str:
     """The question with a random opening, closing, capital and frame."""
-    opening, closing = rng.choice(phrasings.OPENINGS), rng.choice(phrasings.CLOSINGS)
+    opening = rng.choice(phrasings.OPENINGS) if rng.random() < _EXTRAS else ""
+    closing = rng.choice(phrasings.CLOSINGS) if rng.random() < _EXTRAS else ""
     if closing and question.endswith("?"):
         question = f"{question[:-1]} {closing}?"
     text = f"{opening} {question}".strip()

@@ -11,6 +11,7 @@ from vistune.world.tasks.base import article, describe, fill, kinds_in, plural, 
 
 QA = tuple[str, str]
 _NUMBERS = tuple("012345")
+_SPATIAL_WHICH = 0.35
 
 
 def colour(scene: Scene, rng: random.Random) -> QA | None:
@@ -89,6 +90,8 @@ def spatial(scene: Scene, rng: random.Random) -> QA | None:
     names = (unique_name(scene, one, rng), unique_name(scene, other, rng))
     if names[0] is None or names[1] is None:
         return None
+    if rng.random() < _SPATIAL_WHICH:
+        return _which_side(one, other, {"one": names[0], "other": names[1]}, rng)
     axes = []
     if one.column != other.column:
         axes += [(pair, one.column < other.column) for pair in phrasings.RELATIONS[:2]]
@@ -102,6 +105,14 @@ def spatial(scene: Scene, rng: random.Random) -> QA | None:
         return question, "yes" if holds else "no"
     question = fill(phrasings.SPATIAL, rng, one=names[0], relation=relation, other=names[1])
     return question, "true" if holds else "false"
+
+
+def _which_side(one: SceneObject, other: SceneObject, names: dict[str, str], rng: random.Random) -> QA:
+    sides = {"left": one.column < other.column, "right": one.column > other.column}
+    sides |= {"above": one.row < other.row, "below": one.row > other.row}
+    fitting = [wording for wording in phrasings.SPATIAL_WHICH if sides[wording[1]] or sides[wording[2]]]
+    wording, first, second = rng.choice(fitting)
+    return wording.format(**names), first if sides[first] else second
 
 
 _CHOICES: tuple[tuple[Callable[[Scene, random.Random], QA | None], tuple[str, ...]], ...] = (

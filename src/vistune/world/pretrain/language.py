@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from vistune.model.attention import register_attention
 from vistune.world.pretrain.documents import Document, DocumentWriter
-from vistune.world.pretrain.optim import make_optimizer, set_learning_rate
+from vistune.world.pretrain.optim import Optimizers, schedule
 from vistune.world.pretrain.settings import LanguageSettings
 from vistune.world.scene import COLOURS, EXTRA_COLOURS, EXTRA_SHAPES, SHAPES, Scene, scenes
 
@@ -58,24 +58,23 @@ def train_language_model(
 ) -> None:
     """Trains `model` in place; `log` gets the mean loss and the seconds every 50 steps."""
     torch.manual_seed(seed)
-    optimizer = make_optimizer(model, settings.learning_rate, settings.weight_decay)
+    untrained = model.model.embed_tokens.weight.detach().clone()
+    optimizers = Optimizers(model, model.model.layers, settings.learning_rate, settings.weight_decay)
     batches = _batches(DocumentWriter(tokenizer), settings, seed)
     model.train()
     started, losses = time.time(), []
     for step, documents in enumerate(batches):
-        set_learning_rate(optimizer, step, settings.steps, settings.learning_rate, settings.warmup_steps)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss = document_loss(model, documents)
-        optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        optimizers.step(schedule(step, settings.steps, settings.warmup_steps))
         losses.append(loss.detach())
         if (step + 1) % _LOG_EVERY == 0:
             mean = float(torch.stack(losses[-_LOG_EVERY:]).mean())
             log({"step": step + 1, "loss": round(mean, 4), "seconds": round(time.time() - started, 1)})
     model.eval()
-    _share_spellings(model, tokenizer, only_unseen=True)
+    _share_spellings(model, tokenizer, untrained)
 
 
 def document_loss(model: LlamaForCausalLM, documents: list[Document]) -> Tensor:
@@ -152,20 +151,18 @@ def _wider() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return SHAPES + EXTRA_SHAPES, COLOURS + EXTRA_COLOURS
 
 
-def _share_spellings(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, only_unseen: bool = False
-) -> None:
-    """Gives spellings of one word (capital, no space before it) the embedding of the plain one.
+@torch.no_grad()
+def _share_spellings(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, untrained: Tensor | None = None) -> None:
+    """Gives other spellings of a word (capital, no space before it) the embedding of the plain one.
 
-    With `only_unseen`, after training, only to those that no text contained (their rows have not moved on their own).
+    `untrained` is the embedding matrix before training: rows that training moved (words some text had) then stay.
     """
     vocabulary = tokenizer.get_vocab()
-    embedding, head = model.model.embed_tokens.weight, model.lm_head.weight
-    with torch.no_grad():
-        for token, index in vocabulary.items():
-            plain = vocabulary.get("▁" + token.removeprefix("▁").lower())
-            if plain is not None and plain != index and token.removeprefix("▁").isalpha():
-                embedding[index] = embedding[plain]
-
-
-
+    embedding = model.model.embed_tokens.weight
+    for token, index in vocabulary.items():
+        word = token.removeprefix("▁")
+        plain = vocabulary.get("▁" + word.lower())
+        if plain is None or plain == index or not word.isalpha():
+            continue
+        if untrained is None or torch.equal(embedding[index], untrained[index]):
+            embedding[index] = embedding[plain]

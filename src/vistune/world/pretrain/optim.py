@@ -1,4 +1,4 @@
-"""Optimiser and schedule that all pretraining shares: AdamW, linear warm-up, cosine to a tenth of nothing."""
+"""Optimisers and schedule of the pretraining: Muon for matrices, AdamW for the rest, linear warm-up and a cosine."""
 
 from __future__ import annotations
 
@@ -8,24 +8,36 @@ import torch
 from torch import nn
 
 
-def make_optimizer(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW with decay on matrices of linear layers only (not on embeddings, biases, norms)."""
-    embeddings = {id(layer.weight) for layer in model.modules() if isinstance(layer, nn.Embedding)}
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    decayed = [parameter for parameter in parameters if parameter.ndim == 2 and id(parameter) not in embeddings]
-    others = [parameter for parameter in parameters if parameter.ndim != 2 or id(parameter) in embeddings]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), eps=1e-8)
+class Optimizers:
+    """Muon (torch.optim.Muon, its update scaled to AdamW's size) for the matrices inside `body`, AdamW for the others.
+
+    Muon needs about half the steps of AdamW here until the language model's phase changes.
+    """
+
+    def __init__(self, model: nn.Module, body: nn.Module, learning_rate: float, weight_decay: float) -> None:
+        layers = [layer for layer in body.modules() if isinstance(layer, nn.Linear)]
+        matrices = {id(layer.weight): layer.weight for layer in layers}
+        others = [parameter for parameter in model.parameters() if id(parameter) not in matrices]
+        self._peak = learning_rate
+        self._all: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(
+                list(matrices.values()), lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+            ),
+            torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
+        ]
+
+    def step(self, factor: float) -> None:
+        """One step at `factor` times the peak learning rate; clears the gradients."""
+        for optimizer in self._all:
+            for group in optimizer.param_groups:
+                group["lr"] = self._peak * factor
+            optimizer.step()
+            optimizer.zero_grad()
 
 
-def set_learning_rate(
-    optimizer: torch.optim.Optimizer, step: int, steps: int, peak: float, warmup_steps: int, floor: float = 0.02
-) -> None:
-    """Learning rate of step `step` (from 0): linear up to `peak`, then a cosine down to `floor` times it."""
+def schedule(step: int, steps: int, warmup_steps: int, floor: float = 0.02) -> float:
+    """Factor on the peak learning rate at step `step` (from 0): linear up to 1, then a cosine down to `floor`."""
     if step < warmup_steps:
-        rate = peak * (step + 1) / warmup_steps
-    else:
-        done = (step - warmup_steps) / max(1, steps - warmup_steps)
-        rate = peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+        return (step + 1) / warmup_steps
+    done = (step - warmup_steps) / max(1, steps - warmup_steps)
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))

@@ -76,7 +76,7 @@ EXISTENCE = (
 )
 SPATIAL = (
     "say true or false: the {one} is {relation} the {other}",
-    "true or false: the {one} is {relation} the {other}?",
+    "true or false: does the {one} stand {relation} the {other}?",
     "is it true that the {one} is {relation} the {other}?",
     "the {one} is {relation} the {other}: is this true or false?",
     "decide if this is true or false: the {one} stands {relation} the {other}",
@@ -87,6 +87,15 @@ SPATIAL = (
 SPATIAL_YES_NO = (
     "is the {one} {relation} the {other}?",
     "does the {one} stand {relation} the {other}?",
+)
+# The answer is the relation itself: easier than to compare it with a claim, and learned long before that.
+SPATIAL_WHICH = (
+    ("is the {one} left or right of the {other}?", "left", "right"),
+    ("is the {one} right or left of the {other}?", "left", "right"),
+    ("does the {one} stand left or right of the {other}?", "left", "right"),
+    ("is the {one} above or below the {other}?", "above", "below"),
+    ("is the {one} below or above the {other}?", "above", "below"),
+    ("does the {one} stand above or below the {other}?", "above", "below"),
 )
 # In pairs of opposites.
 RELATIONS = (
@@ -106,8 +115,8 @@ CHOICE = (
 )
 OPTION_STYLES = ("({letter}) {text}", "({letter}) {text}", "{letter}) {text}", "{letter}: {text}", "{text} or")
 DIALOGUE = (
-    "{first} {answer}. {second}",
-    "{first} {answer} {second}",
+    "{first} {answer}; then {second}",
+    "{first} it is {answer}. {second}",
     "Q: {first} A: {answer}. Q: {second}",
     "before: {first} reply: {answer}. next: {second}",
     "first question: {first} first answer: {answer}. second question: {second}",
@@ -139,5 +148,5 @@ FRAMES = (
     "Question: {question} Answer:",
     "{question} Short answer:",
 )
-OPENINGS = ("", "", "", "", "please", "now", "look:", "in the picture,", "in this image,", "Based on the image,", "tell me:")
-CLOSINGS = ("", "", "", "", "", "in the image", "in the picture", "in this picture")
+OPENINGS = ("please", "now", "look:", "in the picture,", "in this image,", "Based on the image,", "tell me:")
+CLOSINGS = ("in the image", "in the picture", "in this picture")

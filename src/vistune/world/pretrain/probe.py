@@ -121,7 +121,7 @@ def _task_items(name: str, writer: DocumentWriter, seed: int, count: int) -> lis
 
 
 def _candidates(answer: str) -> tuple[str, ...]:
-    for answers in (*_ANSWERS.values(), ("true", "false")):
+    for answers in (*_ANSWERS.values(), ("true", "false"), ("left", "right"), ("above", "below")):
         if answer in answers:
             return answers
     raise ValueError(f"no list of candidates has the answer {answer!r}")

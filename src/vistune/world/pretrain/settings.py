@@ -17,7 +17,7 @@ class VisionSettings:
     patch_size: int = 16
     num_pictures: int = 16_000
     batch_size: int = 128
-    steps: int = 2_000
+    steps: int = 1_200
     num_phrases: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
@@ -33,7 +33,7 @@ class LanguageSettings:
     intermediate_size: int = 352
     num_layers: int = 4
     embedding_std: float = 0.5
-    steps: int = 6_000
+    steps: int = 5_000
     batch_size: int = 32
     document_tokens: int = 128
     learning_rate: float = 2e-3

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vistune.model.attention import register_attention
-from vistune.world.pretrain.optim import make_optimizer, set_learning_rate
+from vistune.world.pretrain.optim import Optimizers, schedule
 from vistune.world.pretrain.phrases import (
     ALL_COLOURS,
     ALL_SHAPES,
@@ -122,11 +122,10 @@ def train_encoder(kind: str, model: PreTrainedModel, settings: VisionSettings, s
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     tower = PhraseTower(settings.hidden_size, 1 if kind == "eva" else 2)
-    optimizer = make_optimizer(nn.ModuleList([model, tower]), settings.learning_rate, settings.weight_decay)
+    optimizers = Optimizers(nn.ModuleList([model, tower]), model, settings.learning_rate, settings.weight_decay)
     model.train()
     started, losses = time.time(), []
     for step in range(settings.steps):
-        set_learning_rate(optimizer, step, settings.steps, settings.learning_rate, settings.warmup_steps)
         rows = torch.randint(len(pixels), (settings.batch_size,), generator=generator)
         phrases = draw_phrases(attributes[rows], settings.num_phrases, generator)
         truth = fits(attributes[rows], phrases).float()
@@ -136,10 +135,9 @@ def train_encoder(kind: str, model: PreTrainedModel, settings: VisionSettings, s
                 F.binary_cross_entropy_with_logits(tower.logits(places, tower(phrases), head), truth)
                 for head, places in enumerate(features)
             )
-        optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        optimizers.step(schedule(step, settings.steps, settings.warmup_steps))
         losses.append(loss.detach() / len(features))
         if (step + 1) % _LOG_EVERY == 0:
             mean = float(torch.stack(losses[-_LOG_EVERY:]).mean())

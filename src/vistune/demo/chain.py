@@ -1,0 +1,210 @@
+"""One chain of stages on one model: encode the pictures, train stage after stage, evaluate, save."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from vistune.checkpoint import save_model
+from vistune.data.encoded_set import EncodedSet
+from vistune.data.features import FeatureCache, encode_features, final_norm
+from vistune.data.processor import Processor
+from vistune.demo.experiment import Experiment
+from vistune.demo.models import build_instructblip, build_llava
+from vistune.demo.plan import Plan, blind_stage, instructblip_stages, llava_stages
+from vistune.evaluate.run import evaluate_task, write_answers
+from vistune.infer.predictor import Predictor
+from vistune.model.vlm import VisionLanguageModel
+from vistune.train.config import StageConfig
+from vistune.train.interrupt import Interrupted
+from vistune.train.loop import Progress, StageRun
+from vistune.train.parts import parts_text
+from vistune.train.state import is_finished
+
+CHAINS = ("instructblip", "llava")
+# What else a chain does, in training steps that take as long: only for the share that is done.
+_ENCODING = 80.0
+_EVALUATION = 150.0
+
+
+@dataclass
+class Reporter:
+    """Whom a chain tells what it does.
+
+    line: takes a sentence for people. progress: takes what is going on and the share of the chain that is done.
+    should_stop: asked between steps and between tasks.
+    """
+
+    line: Callable[[str], None] = lambda text: None
+    progress: Callable[[str, float], None] = lambda text, share: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+def answers_file(out: Path, model: str, task: str) -> Path:
+    """Where a model's answers on a task are kept."""
+    return out / "work" / "answers" / model / f"{task.replace(' ', '-')}.jsonl"
+
+
+def stage_folder(out: Path, stage: str) -> Path:
+    """Where a stage keeps its state and log."""
+    return out / "work" / stage
+
+
+def read_times(out: Path) -> dict[str, float]:
+    """Seconds by phase, over all sittings."""
+    times: dict[str, float] = {}
+    for path in sorted((out / "work").glob("times-*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            times[entry["phase"]] = times.get(entry["phase"], 0.0) + entry["seconds"]
+    return times
+
+
+class ChainRun:
+    """One of CHAINS in the folder ``out``; :meth:`run` does what is not done there yet."""
+
+    def __init__(
+        self, name: str, experiment: Experiment, plan: Plan, seed: int, out: Path, reporter: Reporter | None = None
+    ) -> None:
+        self._name = name
+        self._experiment = experiment
+        self._plan = plan
+        self._seed = seed
+        self._out = out
+        self._reporter = reporter or Reporter()
+        self._work_done = 0.0
+        self._work = 1.0
+
+    def run(self) -> None:
+        """Train, evaluate, save.
+
+        Raises:
+            Interrupted: a stop was asked for; everything done so far is kept.
+        """
+        if self._name == "instructblip":
+            self._run_instructblip()
+        else:
+            self._run_llava()
+        self._tell("done", self._work)
+
+    def _run_instructblip(self) -> None:
+        stages = instructblip_stages(self._plan, self._seed)
+        self._work = _ENCODING + sum(stage.steps for stage in stages) + _EVALUATION
+        model, processor = build_instructblip(self._seed)
+        self._train(model, processor, stages)
+        self._evaluate("instructblip", model, processor)
+        save_model(model, processor, self._out / "instructblip")
+
+    def _run_llava(self) -> None:
+        stages = llava_stages(self._plan, self._seed)
+        blind = blind_stage(self._plan, self._seed)
+        self._work = _ENCODING + sum(stage.steps for stage in (*stages, blind)) + 2 * _EVALUATION
+        model, processor = build_llava(self._seed)
+        self._train(model, processor, stages)
+        self._evaluate("llava", model, processor)
+        save_model(model, processor, self._out / "llava")
+        model, processor = build_llava(self._seed)
+        self._stage(model, processor, blind, self._tuning_sets(processor, None, blind=True))
+        self._evaluate("blind", model, processor, blind=True)
+
+    def _train(self, model: VisionLanguageModel, processor: Processor, stages: Sequence[StageConfig]) -> None:
+        """Captions in all stages but the last, which tunes on instructions."""
+        features = None
+        if not all(is_finished(stage_folder(self._out, stage.name)) for stage in stages):
+            features = self._encode(model, processor)
+        self._work_done += _ENCODING
+        captions = [EncodedSet("caption", self._experiment.captions, processor, features)]
+        for stage in stages[:-1]:
+            self._stage(model, processor, stage, captions)
+        self._stage(model, processor, stages[-1], self._tuning_sets(processor, features))
+
+    def _tuning_sets(self, processor: Processor, features: FeatureCache | None, blind: bool = False) -> list[EncodedSet]:
+        tuning = self._experiment.tuning
+        return [EncodedSet(name, examples, processor, features, blind) for name, examples in tuning.items()]
+
+    def _encode(self, model: VisionLanguageModel, processor: Processor) -> FeatureCache:
+        """Features of all training pictures, before the last norm where that norm is trained."""
+        examples = [*self._experiment.captions, *(e for rows in self._experiment.tuning.values() for e in rows)]
+        images = [image for example in examples for image in example.images]
+        begun = self._work_done
+
+        def tell(count: int) -> None:
+            self._tell(f"encoding training pictures, {count:,} done", begun)
+
+        with self._timed("encoding"):
+            return encode_features(
+                model,
+                processor,
+                images,
+                before_norm=final_norm(model) is not None,
+                dtype=torch.bfloat16,
+                on_progress=tell,
+            )
+
+    def _stage(
+        self, model: VisionLanguageModel, processor: Processor, stage: StageConfig, sets: list[EncodedSet]
+    ) -> None:
+        folder = stage_folder(self._out, stage.name)
+        run = StageRun(model, stage, sets, processor, folder)
+        begun = self._work_done
+        if not is_finished(folder):
+            self._announce(run, model, stage)
+
+        def tell(progress: Progress) -> None:
+            speed = f"{progress.samples_per_second:.0f} samples/s"
+            words = f"{stage.name} {progress.step}/{progress.steps}, loss {progress.loss:.3f}, {speed}"
+            self._tell(words, begun + progress.step)
+
+        with self._timed(stage.name):
+            run.run(tell, self._reporter.should_stop)
+        self._work_done = begun + stage.steps
+
+    def _announce(self, run: StageRun, model: VisionLanguageModel, stage: StageConfig) -> None:
+        line = self._reporter.line
+        line(f"{stage.name}: {parts_text(model, stage.learning_rates)}")
+        table = run.mixture.table()
+        if len(table) > 1:
+            shares = ", ".join(f"{name} {probability:.1%} of {size:,}" for name, size, probability in table)
+            line(f"{stage.name}: mixture by size^{stage.mixture_power:g}: {shares}")
+        line(f"{stage.name}: first sample: {run.describe_sample()}")
+
+    def _evaluate(self, name: str, model: VisionLanguageModel, processor: Processor, blind: bool = False) -> None:
+        tasks = [t for t in self._experiment.tasks if not answers_file(self._out, name, t.name).exists()]
+        begun = self._work_done
+        predictor = Predictor(model, processor)
+        for number, task in enumerate(tasks):
+            self._tell(f"asking {name}: {task.name}", begun + _EVALUATION * number / len(tasks))
+            if self._reporter.should_stop():
+                raise Interrupted(f"stopped while {name} was evaluated")
+            with self._timed(f"evaluation of {name}"):
+                images = [image for example in task.examples for image in example.images]
+                features = None if blind else encode_features(model, processor, images)
+                samples = EncodedSet(task.name, task.examples, processor, features, blind, with_targets=False)
+                closing = self._experiment.closing_token
+                figures, answers = evaluate_task(
+                    predictor, task, samples, generate=not blind, closing_token=closing
+                )
+                write_answers(answers_file(self._out, name, task.name), figures, answers)
+        self._work_done = begun + _EVALUATION
+
+    def _tell(self, words: str, work_done: float) -> None:
+        self._reporter.progress(words, min(1.0, work_done / self._work))
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        """Note the seconds spent, also where the phase is interrupted: a later sitting adds its own."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            entry = {"phase": f"{self._name}: {phase}", "seconds": round(time.perf_counter() - begun, 2)}
+            path = self._out / "work" / f"times-{self._name}.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")

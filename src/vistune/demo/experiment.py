@@ -1,0 +1,97 @@
+"""What the demo learns from and is tested on: the picture world, or a table of people's own pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vistune.data.example import Example
+from vistune.data.sources.table import Table
+from vistune.data.sources.world import WorldRow, evaluation_rows, tuning_examples, with_other_captions
+from vistune.demo.plan import Plan
+from vistune.evaluate.baselines import majority_accuracy
+from vistune.evaluate.metrics import phrase_f1
+from vistune.evaluate.questions import answer_of, with_other_questions
+from vistune.evaluate.run import EvalTask, Scorer
+from vistune.world.tasks import TASKS
+
+# More training answers than this and ranking them all says little that generation does not.
+MOST_CANDIDATES = 1000
+OWN_TASK = "own data"
+_NUM_TEXTS = 5
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Data of both chains.
+
+    Args:
+        captions: for the stages before instruction tuning.
+        tuning: rows to tune on, by task.
+        tasks: to evaluate on.
+        closing_token: whether ranking counts the end of a candidate.
+    """
+
+    captions: Sequence[Example]
+    tuning: Mapping[str, Sequence[Example]]
+    tasks: Sequence[EvalTask]
+    closing_token: bool
+
+    def majority(self) -> dict[str, float]:
+        """The majority baseline by task."""
+        return {task.name: majority_accuracy(task.examples, self.tuning.get(task.name, ())) for task in self.tasks}
+
+
+def world_experiment(plan: Plan, seed: int) -> Experiment:
+    """Held-in tasks of the world to tune on; all its tasks, on scenes of the test split, to evaluate on."""
+    tuning = tuning_examples(plan.rows, seed)
+    tasks = [_world_task(name, plan.test_rows, seed) for name in TASKS]
+    return Experiment(tuning["caption"], tuning, tasks, closing_token=False)
+
+
+def table_experiment(table: Table, plan: Plan, seed: int) -> Experiment:
+    """The table's rows to tune on and to test; captions of the picture world for the stages before.
+
+    The candidates of every question are all training answers, if they are not too many.
+    """
+    captions = tuning_examples({"caption": plan.rows["caption"]}, seed)["caption"]
+    answers = tuple(table.answers())
+    candidates = answers if len(answers) <= MOST_CANDIDATES else None
+    test = [
+        Example(e.id, e.task, e.instruction, e.target, e.images, candidates, (str(e.target),)) for e in table.test
+    ]
+    longest = max(len(answer.split()) for answer in answers)
+    task = EvalTask(OWN_TASK, "held-in", True, test, max_new_tokens=min(64, 4 * longest + 4))
+    return Experiment(captions, {OWN_TASK: table.train}, [task], closing_token=True)
+
+
+def _world_task(name: str, count: int, seed: int) -> EvalTask:
+    task = TASKS[name]
+    rows = evaluation_rows(name, "test", count, seed)
+    if name == "caption":
+        rows = with_other_captions(rows, _NUM_TEXTS, seed)
+        return EvalTask(name, task.role, False, _examples(rows), _caption_score, "F1 of the objects named", 64)
+    if name == "question":
+        rows = with_other_questions(rows, _NUM_TEXTS, seed)
+        score = _question_scorer(rows)
+        return EvalTask(name, task.role, False, _examples(rows), score, "questions with the wanted answer", 24)
+    return EvalTask(name, task.role, task.is_question, _examples(rows))
+
+
+def _examples(rows: Sequence[WorldRow]) -> list[Example]:
+    return [row.example for row in rows]
+
+
+def _caption_score(text: str, example: Example) -> float:
+    return phrase_f1(text, str(example.target))
+
+
+def _question_scorer(rows: Sequence[WorldRow]) -> Scorer:
+    scenes = {row.example.id: row.scene for row in rows}
+
+    def score(text: str, example: Example) -> float:
+        scene = scenes[example.id]
+        wanted = answer_of(str(example.target), scene)
+        return float(wanted is not None and answer_of(text, scene) == wanted)
+
+    return score

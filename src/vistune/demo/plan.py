@@ -1,0 +1,95 @@
+"""How much the demo does in the minutes it is given: numbers of steps, never a look at the clock.
+
+So the same seed and minutes give the same result on any machine of the same kind, however busy it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from vistune.train.config import StageConfig, make_stage
+
+DEFAULT_MINUTES = 6.0
+# Rows by task at the default length: unequal, as real data sets are, so that the square root has something to balance.
+_ROWS: Mapping[str, int] = {
+    "caption": 12_000,
+    "count": 8_000,
+    "existence": 8_000,
+    "colour": 4_000,
+    "shape": 4_000,
+    "place": 4_000,
+    "question": 4_000,
+}
+_CONNECTOR = ("ln_vision", "queries", "qformer", "projection")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Lengths of everything.
+
+    align_steps: InstructBLIP's chain, BLIP-2 stage 2 on captions. project_steps: LLaVA's stage 1 on captions.
+    tune_steps: instruction tuning of both and of the blind baseline. rows: training rows by task. test_rows: by task.
+    """
+
+    align_steps: int
+    project_steps: int
+    tune_steps: int
+    rows: dict[str, int]
+    test_rows: int
+    batch_size: int = 64
+    micro_batch_size: int = 32
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the record of a run."""
+        return asdict(self)
+
+
+def plan_for(minutes: float) -> Plan:
+    """The plan for the picture world in this many minutes on two cores."""
+    scale = minutes / DEFAULT_MINUTES
+    # Longer runs see new scenes rather than the same ones again; very long ones stay within memory.
+    rows = {task: max(64, round(count * min(scale, 10))) for task, count in _ROWS.items()}
+    return Plan(
+        align_steps=max(4, round(1200 * scale)),
+        project_steps=max(4, round(100 * scale)),
+        tune_steps=max(4, round(700 * scale)),
+        rows=rows,
+        test_rows=min(2000, max(24, round(400 * scale))),
+    )
+
+
+def instructblip_stages(plan: Plan, seed: int) -> tuple[StageConfig, StageConfig]:
+    """BLIP-2's stage 2 on captions, then instruction tuning (InstructBLIP section 2.5); rates for a model this small."""
+    rates = dict.fromkeys(_CONNECTOR, 1e-3)
+    return (
+        _stage("blip2-stage-2", rates, plan.align_steps, plan, seed),
+        _stage("instruction-tuning", rates, plan.tune_steps, plan, seed),
+    )
+
+
+def llava_stages(plan: Plan, seed: int) -> tuple[StageConfig, StageConfig]:
+    """The projector alone on captions, then projector and language model (LLaVA section 4.2)."""
+    return (
+        _stage("llava-stage-1", {"projection": 2e-3}, plan.project_steps, plan, seed),
+        _stage("llava-stage-2", {"projection": 1e-3, "language": 1e-3}, plan.tune_steps, plan, seed),
+    )
+
+
+def blind_stage(plan: Plan, seed: int) -> StageConfig:
+    """The language model alone on the tuning rows: what can be learned without seeing."""
+    return _stage("blind", {"language": 1e-3}, plan.tune_steps, plan, seed)
+
+
+def _stage(name: str, rates: Mapping[str, float], steps: int, plan: Plan, seed: int) -> StageConfig:
+    return make_stage(
+        name=name,
+        learning_rates=dict(rates),
+        steps=steps,
+        batch_size=plan.batch_size,
+        micro_batch_size=plan.micro_batch_size,
+        warmup_steps=min(50, steps // 10),
+        save_every=100,
+        seed=seed,
+    )
