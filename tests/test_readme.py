@@ -63,7 +63,7 @@ def checkout(tmp_path: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.skipif(not (Path(sys.prefix) / "bin" / "vistune").exists(), reason="vistune's command is not installed")
 def test_the_commands_work(checkout: Path) -> None:
-    environment = {**os.environ, "VISTUNE_DEMO_MINUTES": "0.2"}
+    environment = {**os.environ, "VISTUNE_DEMO_MINUTES": "0.05"}
     for block in blocks("README.md"):
         if block.reason:
             continue

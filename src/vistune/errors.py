@@ -6,6 +6,10 @@ command line prints it as it is. Anything that is not a `VistuneError` is a bug 
 
 from __future__ import annotations
 
+import errno
+
+_DISK_FULL_WORDS = ("no space left on device", "os error 28", "disk quota exceeded")
+
 
 class VistuneError(Exception):
     """Base of everything vistune raises on purpose."""
@@ -41,3 +45,13 @@ class StorageError(VistuneError, OSError):
 
 class TrainingError(VistuneError):
     """Training cannot go on: a loss that is not finite, a worker that died."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tell whether an error, or what caused it, is a full disk; safetensors and torch report it in words only."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    if any(words in str(error).lower() for words in _DISK_FULL_WORDS):
+        return True
+    cause = error.__cause__ or error.__context__
+    return cause is not None and is_disk_full(cause)

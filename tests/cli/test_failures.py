@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.cli.commands import failure, vistune
 
-from vistune.cli.failures import is_disk_full, sentence
-from vistune.errors import CheckpointError, ImageError, InputError, StorageError, VistuneError
+from vistune.cli.failures import sentence
+from vistune.errors import CheckpointError, ImageError, InputError, StorageError, VistuneError, is_disk_full
 
 
 @pytest.fixture

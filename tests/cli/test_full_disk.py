@@ -14,6 +14,8 @@ import pytest
 from tests.cli.commands import failure, vistune
 from tests.tiny import make_llava
 
+from vistune.errors import StorageError
+
 Mount = Callable[[int], Path]
 
 
@@ -81,3 +83,17 @@ def test_the_old_folder_stays_whole(tmp_path: Path, small_disk: Mount, notice: s
     assert notice in failure("convert", new, disk / "model", code=1)
     assert contents(disk) == before
     assert vistune("ask", disk / "model", "Hello?", "--max-new-tokens", 2).code == 0
+
+
+def test_training_state(tiny_checkpoints: dict[str, Path], small_disk: Mount) -> None:
+    """torch.save hides the system's error; the sentence names the full disk all the same."""
+    from vistune.checkpoint import load_model
+    from vistune.train.config import StageConfig
+    from vistune.train.state import save_state
+
+    model, _ = load_model(tiny_checkpoints["llava-mlp"])
+    folder = small_disk(100_000) / "stage"
+    stage = StageConfig(name="stage", learning_rates={"language": 1e-3}, steps=1, batch_size=1)
+    with pytest.raises(StorageError, match="the disk is full"):
+        save_state(folder, stage, model, None, 1, "data")
+    assert list(folder.iterdir()) == []

@@ -19,7 +19,8 @@ from vistune.world.tokenizer import build_tokenizer
 
 def spoken(text: str) -> str:
     """Words only: no marks, no case, one sign for every place that is filled."""
-    return " ".join(re.sub(r"\{\w+\}", "#", text).lower().replace("#", " # ").translate({ord(c): " " for c in '?.:,"'}).split())
+    without_marks = re.sub(r"[?.:;,]", " ", re.sub(r"\{\w+\}", " # ", text))
+    return " ".join(without_marks.lower().split())
 
 
 def instruction_wordings() -> Iterator[tuple[str, str]]:
@@ -34,9 +35,12 @@ def instruction_wordings() -> Iterator[tuple[str, str]]:
 
 
 def pretraining_wordings() -> list[str]:
-    groups = ("COLOUR", "SHAPE", "PLACE", "SIZE", "COUNT", "EXISTENCE", "SPATIAL", "SPATIAL_YES_NO", "CHOICE", "DIALOGUE")
-    found = [template for group in groups for template in getattr(phrasings, group)]
-    return found + list(phrasings.CAPTION) + list(phrasings.QUESTION)
+    groups = (
+        *(phrasings.COLOUR, phrasings.SHAPE, phrasings.PLACE, phrasings.SIZE, phrasings.COUNT, phrasings.EXISTENCE),
+        *(phrasings.SPATIAL, phrasings.SPATIAL_YES_NO, [wording for wording, _, _ in phrasings.SPATIAL_WHICH]),
+        *(phrasings.CHOICE, phrasings.DIALOGUE, phrasings.CAPTION, phrasings.QUESTION),
+    )
+    return [wording for group in groups for wording in group]
 
 
 def test_no_instruction_wording_is_a_pretraining_wording() -> None:

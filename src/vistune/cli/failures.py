@@ -10,12 +10,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from vistune.errors import InputError, RecipeError, VistuneError
+from vistune.errors import InputError, RecipeError, VistuneError, is_disk_full
 
 RESUME_HINT = "vistune.resume"
 """Key of `Context.meta` under which a resumable command says how to go on after Ctrl-C."""
-
-_DISK_FULL_WORDS = ("no space left on device", "os error 28", "disk quota exceeded")
 
 
 class FriendlyGroup(TyperGroup):
@@ -59,16 +57,6 @@ def sentence(error: Exception) -> str:
 def exit_code(error: Exception) -> int:
     """Return 2 for arguments and settings that cannot work, else 1."""
     return 2 if isinstance(error, InputError | RecipeError) else 1
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Tell whether an error, or what caused it, is a full disk; safetensors and torch report it in words only."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    if any(words in str(error).lower() for words in _DISK_FULL_WORDS):
-        return True
-    cause = error.__cause__ or error.__context__
-    return cause is not None and is_disk_full(cause)
 
 
 def show_warnings() -> None:

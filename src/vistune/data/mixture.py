@@ -8,7 +8,7 @@ import numpy as np
 
 from vistune.errors import RecipeError
 
-# Draws per block of random choices; the counts before each block are kept, so any step is reached in steps / block work.
+# Draws per block of random choices. The counts before each block are kept: any step is reached in steps / block work.
 _BLOCK = 4096
 
 
@@ -16,8 +16,8 @@ class Mixture:
     """Probability of data set d = size_d^power / sum of size^power: 0.5 is InstructBLIP's (section 2.4), 1 proportional
     to size, 0 uniform.
 
-    The order is a pure function of (seed, step): nothing has to be stored to go on after a stop. Within a data set every
-    sample comes once before any comes twice, in an order shuffled anew each time.
+    The order is a pure function of (seed, step): nothing has to be stored to go on after a stop. Within a data set
+    every sample comes once before any comes twice, in an order shuffled anew each time.
 
     Args:
         sizes: number of samples by data set.

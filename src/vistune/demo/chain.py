@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,10 +25,11 @@ from vistune.model.vlm import VisionLanguageModel
 from vistune.train.config import StageConfig
 from vistune.train.interrupt import Interrupted
 from vistune.train.loop import Progress, StageRun
-from vistune.train.parts import parts_text
+from vistune.train.parts import describe_parts, parts_text
 from vistune.train.state import is_finished
 
 CHAINS = ("instructblip", "llava")
+PARTS_FILE = "parts.json"
 # What else a chain does, in training steps that take as long: only for the share that is done.
 _ENCODING = 80.0
 _EVALUATION = 150.0
@@ -49,6 +51,19 @@ class Reporter:
 def answers_file(out: Path, model: str, task: str) -> Path:
     """Where a model's answers on a task are kept."""
     return out / "work" / "answers" / model / f"{task.replace(' ', '-')}.jsonl"
+
+
+def data_file(out: Path) -> Path:
+    """Where what is known of the training rows is kept: their number and the majority baseline, by task."""
+    return out / "work" / "data.json"
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write an object beside its place, then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
 
 
 def stage_folder(out: Path, stage: str) -> Path:
@@ -112,6 +127,8 @@ class ChainRun:
         model, processor = build_llava(self._seed)
         self._stage(model, processor, blind, self._tuning_sets(processor, None, blind=True))
         self._evaluate("blind", model, processor, blind=True)
+        rows = {name: len(examples) for name, examples in self._experiment.tuning.items()}
+        write_json(data_file(self._out), {"majority": self._experiment.majority(), "rows": rows})
 
     def _train(self, model: VisionLanguageModel, processor: Processor, stages: Sequence[StageConfig]) -> None:
         """Captions in all stages but the last, which tunes on instructions."""
@@ -124,7 +141,9 @@ class ChainRun:
             self._stage(model, processor, stage, captions)
         self._stage(model, processor, stages[-1], self._tuning_sets(processor, features))
 
-    def _tuning_sets(self, processor: Processor, features: FeatureCache | None, blind: bool = False) -> list[EncodedSet]:
+    def _tuning_sets(
+        self, processor: Processor, features: FeatureCache | None, blind: bool = False
+    ) -> list[EncodedSet]:
         tuning = self._experiment.tuning
         return [EncodedSet(name, examples, processor, features, blind) for name, examples in tuning.items()]
 
@@ -168,6 +187,8 @@ class ChainRun:
     def _announce(self, run: StageRun, model: VisionLanguageModel, stage: StageConfig) -> None:
         line = self._reporter.line
         line(f"{stage.name}: {parts_text(model, stage.learning_rates)}")
+        parts = describe_parts(model, stage.learning_rates)
+        write_json(stage_folder(self._out, stage.name) / PARTS_FILE, {"parts": parts})
         table = run.mixture.table()
         if len(table) > 1:
             shares = ", ".join(f"{name} {probability:.1%} of {size:,}" for name, size, probability in table)
@@ -175,7 +196,7 @@ class ChainRun:
         line(f"{stage.name}: first sample: {run.describe_sample()}")
 
     def _evaluate(self, name: str, model: VisionLanguageModel, processor: Processor, blind: bool = False) -> None:
-        tasks = [t for t in self._experiment.tasks if not answers_file(self._out, name, t.name).exists()]
+        tasks = [t for t in self._experiment.tests.tasks if not answers_file(self._out, name, t.name).exists()]
         begun = self._work_done
         predictor = Predictor(model, processor)
         for number, task in enumerate(tasks):
@@ -186,10 +207,8 @@ class ChainRun:
                 images = [image for example in task.examples for image in example.images]
                 features = None if blind else encode_features(model, processor, images)
                 samples = EncodedSet(task.name, task.examples, processor, features, blind, with_targets=False)
-                closing = self._experiment.closing_token
-                figures, answers = evaluate_task(
-                    predictor, task, samples, generate=not blind, closing_token=closing
-                )
+                closing = self._experiment.tests.closing_token
+                figures, answers = evaluate_task(predictor, task, samples, generate=not blind, closing_token=closing)
                 write_answers(answers_file(self._out, name, task.name), figures, answers)
         self._work_done = begun + _EVALUATION
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vistune.data.example import Example
 from vistune.data.sources.table import Table
@@ -28,41 +28,53 @@ class Experiment:
     Args:
         captions: for the stages before instruction tuning.
         tuning: rows to tune on, by task.
-        tasks: to evaluate on.
-        closing_token: whether ranking counts the end of a candidate.
+        tests: see there.
     """
 
     captions: Sequence[Example]
     tuning: Mapping[str, Sequence[Example]]
-    tasks: Sequence[EvalTask]
-    closing_token: bool
+    tests: Tests
 
     def majority(self) -> dict[str, float]:
         """The majority baseline by task."""
-        return {task.name: majority_accuracy(task.examples, self.tuning.get(task.name, ())) for task in self.tasks}
+        tasks = self.tests.tasks
+        return {task.name: majority_accuracy(task.examples, self.tuning.get(task.name, ())) for task in tasks}
+
+
+@dataclass(frozen=True)
+class Tests:
+    """Tasks to evaluate on; closing_token: whether ranking counts the end of a candidate."""
+
+    tasks: Sequence[EvalTask]
+    closing_token: bool
 
 
 def world_experiment(plan: Plan, seed: int) -> Experiment:
     """Held-in tasks of the world to tune on; all its tasks, on scenes of the test split, to evaluate on."""
     tuning = tuning_examples(plan.rows, seed)
-    tasks = [_world_task(name, plan.test_rows, seed) for name in TASKS]
-    return Experiment(tuning["caption"], tuning, tasks, closing_token=False)
+    return Experiment(tuning["caption"], tuning, world_tests(plan, seed))
+
+
+def world_tests(plan: Plan, seed: int) -> Tests:
+    """All tasks of the world on scenes of the test split, a scene for every question."""
+    return Tests([_world_task(name, plan.test_rows, seed) for name in TASKS], closing_token=False)
 
 
 def table_experiment(table: Table, plan: Plan, seed: int) -> Experiment:
-    """The table's rows to tune on and to test; captions of the picture world for the stages before.
-
-    The candidates of every question are all training answers, if they are not too many.
-    """
+    """The table's rows to tune on; captions of the picture world for the stages before."""
     captions = tuning_examples({"caption": plan.rows["caption"]}, seed)["caption"]
+    return Experiment(captions, {OWN_TASK: table.train}, table_tests(table))
+
+
+def table_tests(table: Table) -> Tests:
+    """The table's test rows. The candidates of every question are all training answers, if they are not too many."""
     answers = tuple(table.answers())
     candidates = answers if len(answers) <= MOST_CANDIDATES else None
-    test = [
-        Example(e.id, e.task, e.instruction, e.target, e.images, candidates, (str(e.target),)) for e in table.test
-    ]
+    test = [replace(e, candidates=candidates, references=(str(e.target),)) for e in table.test]
     longest = max(len(answer.split()) for answer in answers)
     task = EvalTask(OWN_TASK, "held-in", True, test, max_new_tokens=min(64, 4 * longest + 4))
-    return Experiment(captions, {OWN_TASK: table.train}, [task], closing_token=True)
+    # Of two answers one may begin the other; without its end the shorter one would always win.
+    return Tests([task], closing_token=True)
 
 
 def _world_task(name: str, count: int, seed: int) -> EvalTask:

@@ -117,7 +117,7 @@ def load_image_processor(encoder: str) -> Any:
 
 
 def _image_token_id(tokenizer: PreTrainedTokenizerFast) -> int:
-    return int(tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
+    return int(tokenizer.vocab[IMAGE_TOKEN])
 
 
 def _assembled(config: ModelConfig, encoder: str, seed: int) -> VisionLanguageModel:

@@ -15,8 +15,8 @@ _FEW_LISTS = 10
 def majority_accuracy(test: Sequence[Example], train: Sequence[Example]) -> float:
     """Accuracy of always giving one answer.
 
-    With training rows of the task: their most frequent answer. Without (a held-out task), the constant that does best on
-    the test rows themselves, which favours this floor; for each list of candidates its own (a dialogue may end in a
+    With training rows of the task: their most frequent answer. Without (a held-out task), the constant that does best
+    on the test rows themselves, which favours this floor; for each list of candidates its own (a dialogue may end in a
     question about colour or one about shape). Where every question has options of its own, the best constant position.
     """
     lists = {tuple(sorted(example.candidates or ())) for example in test}

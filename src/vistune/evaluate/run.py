@@ -115,8 +115,9 @@ def _figures(task: EvalTask, answers: Sequence[Answer]) -> TaskFigures:
 
 
 def write_answers(path: Path, figures: TaskFigures, answers: Sequence[Answer]) -> None:
-    """Keep a task's figures and answers: a first line of figures, then one answer a line. Written beside, then renamed."""
-    lines = [json.dumps(asdict(item), ensure_ascii=False) for item in (figures, *answers)]
+    """Keep a task's figures and answers: a line of figures, then one answer a line. Written beside, then renamed."""
+    contents = [asdict(figures), *(asdict(answer) for answer in answers)]
+    lines = [json.dumps(content, ensure_ascii=False) for content in contents]
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".new")
     temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

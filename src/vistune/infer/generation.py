@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +48,11 @@ def generate_batch(
         # With the ids beside the embeddings, penalties and lengths mean what they mean in transformers.
         arguments["input_ids"] = _known_ids(model, batch)
         columns = batch.input_ids.shape[1]
+    config = copy.copy(settings.config)
+    config.max_new_tokens, config.min_new_tokens = most, fewest or None
     output = model.language.model.generate(
         **arguments,
-        generation_config=settings.config,
-        max_new_tokens=most,
-        min_new_tokens=fewest or None,
+        generation_config=config,
         logits_processor=_processors(settings, columns, rows),
         stopping_criteria=[*([StopOnText(processor, settings.stop, columns)] if settings.stop else []), *extra_stops],
         streamer=streamer,

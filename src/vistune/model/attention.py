@@ -1,8 +1,8 @@
 """The one attention function of vistune, and its registration with transformers.
 
 ``scaled_dot_product_attention`` is the default. On the CPU in bfloat16 it is up to seven times slower than two matrix
-products (in float32 and float16 the products lose: ``bench/attention.py`` measures it), so there the products are written
-out. Both are tested equal.
+products (in float32 and float16 the products lose: ``bench/attention.py`` measures it), so there they are written out.
+Both are tested equal.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class StageConfig(BaseModel):
             make up the connector (LLaVA has only ``projection``); ``language``.
         steps, batch_size: length. micro_batch_size: rows that go through the model at once (None: the whole batch).
         warmup_steps: linear from ``warmup_start`` times the peak to the peak; then a cosine down to ``final`` times it.
-        betas, weight_decay: of AdamW. Biases and one-dimensional parameters are not decayed (LAVIS get_optimizer_params).
+        betas, weight_decay: of AdamW. Biases and one-dimensional parameters are not decayed (as in LAVIS).
         clip_norm: gradient norm above which gradients are scaled down; None: never.
         precision: "auto" is bfloat16 autocast where the processor has it in hardware, else float32.
         mixture_power: probability of a data set ~ size^power (InstructBLIP section 2.4: 0.5).

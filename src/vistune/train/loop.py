@@ -149,7 +149,9 @@ class StageRun:
             with autocast(self.stage.precision, self.model.device):
                 output = self.model(**self._with_norm(batch).model_inputs())
                 if output.loss_sum is None:
-                    raise RecipeError(f"Samples of stage {self.stage.name!r} have no answers; give examples with targets.")
+                    raise RecipeError(
+                        f"Samples of stage {self.stage.name!r} have no answers; give examples with targets."
+                    )
                 part = output.loss_sum / total
             part.backward()
             loss += float(part.detach())
@@ -172,7 +174,7 @@ class StageRun:
         """Features cached before the encoder's last norm go through it here, so that it learns."""
         if batch.image_features is None or not self._before_norm or self._norm is None:
             return batch
-        return replace(batch, image_features=self._norm(batch.image_features.to(self._norm.weight.dtype)))
+        return replace(batch, image_features=self._norm(batch.image_features.float()))
 
     def _clip(self) -> float:
         parameters = [parameter for named in self._trained.values() for _, parameter in named]
@@ -215,9 +217,13 @@ class _Pace:
 def _features_before_norm(sets: Sequence[EncodedSet], stage: StageConfig) -> bool:
     kinds = {item.features.before_norm for item in sets if item.features is not None}
     if len(kinds) > 1:
-        raise RecipeError("Some cached features are from before the encoder's last norm, some from after; encode all alike.")
+        raise RecipeError(
+            "Some cached features are from before the encoder's last norm, some from after; encode all alike."
+        )
     if kinds and "vision" in stage.learning_rates:
-        raise RecipeError("The stage trains 'vision' on cached features, which do not change with it; leave out the cache.")
+        raise RecipeError(
+            "The stage trains 'vision' on cached features, which do not change with it; leave out the cache."
+        )
     if kinds == {False} and "ln_vision" in stage.learning_rates:
         raise RecipeError("The stage trains 'ln_vision' on features cached after it; cache them with before_norm=True.")
     return kinds == {True}

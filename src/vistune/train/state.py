@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import pickle
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vistune.errors import ResumeError, StorageError
+from vistune.errors import ResumeError, StorageError, is_disk_full
 from vistune.model.vlm import VisionLanguageModel
 from vistune.train.config import StageConfig
 
@@ -56,12 +55,13 @@ def save_state(
         temporary.replace(path)
     except (OSError, RuntimeError) as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) or "No space left" in str(error) or "write" in str(error):
-            full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+        # torch.save hides the system's error behind one of its own.
+        full = is_disk_full(error)
+        if full or isinstance(error, OSError):
             reason = "the disk is full" if full else str(error)
             raise StorageError(
-                f"Cannot save the training state {str(path)!r} ({reason}); make room or choose another folder, the state "
-                "saved before is whole."
+                f"Cannot save the training state {str(path)!r} ({reason}); make room or choose another folder, the "
+                "state saved before is whole."
             ) from error
         raise
 
@@ -78,8 +78,8 @@ def load_state(folder: Path, stage: StageConfig, data: str) -> dict[str, Any] | 
     content = _read(path, folder)
     if content.get("format") != _FORMAT or content["stage"] != stage.model_dump_json() or content["data"] != data:
         raise ResumeError(
-            f"The training state {str(path)!r} is of a stage with other settings or other data; use the settings it was "
-            "begun with, or another folder."
+            f"The training state {str(path)!r} is of a stage with other settings or other data; use the settings it "
+            "was begun with, or another folder."
         )
     return content
 
@@ -104,8 +104,8 @@ def _read(path: Path, folder: Path) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
         raise ResumeError(
-            f"The training state {str(path)!r} is damaged ({type(error).__name__}); delete {str(folder)!r} to begin this "
-            "stage again."
+            f"The training state {str(path)!r} is damaged ({type(error).__name__}); delete {str(folder)!r} to begin "
+            "this stage again."
         ) from error
     return content
 

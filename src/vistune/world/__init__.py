@@ -1,1 +1,1 @@
-"""The picture world: procedural scenes, their pictures and their tasks, and the small frozen models the demo starts from."""
+"""The picture world: procedural scenes, their pictures and tasks, and the small frozen models the demo starts from."""

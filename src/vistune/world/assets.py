@@ -21,7 +21,8 @@ def asset_dir(name: str) -> Path:
     folder = _ROOT / name
     if not (folder / "config.json").is_file():
         raise CheckpointError(
-            f"the packaged starting point {folder} is missing: reinstall vistune, or make it with `vistune world pretrain`"
+            f"the packaged starting point {folder} is missing: reinstall vistune, "
+            "or make it with `vistune world pretrain`"
         )
     return folder
 

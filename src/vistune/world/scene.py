@@ -41,7 +41,7 @@ PLACES = tuple(place_name(row, column) for row in range(3) for column in range(3
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One object. `dx`, `dy` shift it inside its cell (-1..1 of the room there is), `shade` varies its colour (-1..1)."""
+    """One object. `dx`, `dy` (-1..1 of the room there is) shift it in its cell, `shade` (-1..1) varies its colour."""
 
     shape: str
     colour: str
@@ -78,13 +78,14 @@ class Scene:
 
     @cached_property
     def split(self) -> str:
-        """"train" (80 %), "val" or "test" (10 % each), by a hash of the graph."""
+        """ "train" (80 %), "val" or "test" (10 % each), by a hash of the graph."""
         digest = hashlib.blake2b(self.graph.encode(), digest_size=8).digest()
         return _SPLIT_OF_BUCKET.get(int.from_bytes(digest, "big") % _BUCKETS, "train")
 
     def matching(self, **attributes: str) -> list[SceneObject]:
         """Objects whose attributes (shape, colour, size, place) all have the given values."""
-        return [item for item in self.objects if all(getattr(item, name) == value for name, value in attributes.items())]
+        wanted = attributes.items()
+        return [item for item in self.objects if all(getattr(item, name) == value for name, value in wanted)]
 
 
 def draw_scene(

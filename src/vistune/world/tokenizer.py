@@ -6,6 +6,7 @@ single characters and, at last, bytes, so nothing is unknown. Text serves the la
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def _fixed_vocabulary(words: list[str]) -> dict[str, int]:
 
 
 def _with_pieces(fixed: dict[str, int], words: list[str], total: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Merges learned from the words, as many as give `total` tokens. Those whose result is there already cost nothing."""
+    """Merges learned from the words, as many as give `total` tokens; one whose result is there costs nothing."""
     counts: dict[tuple[str, str], int] = {}
     vocabulary = dict(fixed)
     merges: list[tuple[str, str]] = []
@@ -66,7 +67,7 @@ def _with_pieces(fixed: dict[str, int], words: list[str], total: int) -> tuple[d
     while len(vocabulary) < total:
         counts.clear()
         for parts in pieces:
-            for pair in zip(parts, parts[1:], strict=False):
+            for pair in itertools.pairwise(parts):
                 counts[pair] = counts.get(pair, 0) + 1
         best = max(sorted(counts), key=counts.__getitem__)
         merges.append(best)

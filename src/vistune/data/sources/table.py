@@ -57,7 +57,7 @@ def read_table(folder: Path, columns: Mapping[str, str] | None = None, task: str
     if len(candidates) != 1:
         found = ", ".join(path.name for path in files) or "no jsonl file"
         raise DataError(
-            f"The folder {str(folder)!r} has {found}; expected train.jsonl and test.jsonl, or one jsonl file to be split."
+            f"The folder {str(folder)!r} has {found}; expected train.jsonl and test.jsonl, or one jsonl file to split."
         )
     rows = _read(candidates[0], names, task)
     train = [row for row in rows if not _is_test(row, folder)]
@@ -79,9 +79,7 @@ def _read(path: Path, names: Mapping[str, str], task: str) -> list[Example]:
                 if image not in known:
                     _check_image(image, values["image"], place, path.parent)
                     known.add(image)
-                examples.append(
-                    Example(f"{path.stem}-{number}", task, values["question"], values["answer"], (image,))
-                )
+                examples.append(Example(f"{path.stem}-{number}", task, values["question"], values["answer"], (image,)))
     return examples
 
 
@@ -89,7 +87,9 @@ def _parse(line: str, place: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
-        raise DataError(f"{place}: this is no JSON ({error.msg} at column {error.colno}); write one object a line.") from error
+        raise DataError(
+            f"{place}: this is no JSON ({error.msg} at column {error.colno}); write one object a line."
+        ) from error
     if not isinstance(row, dict):
         raise DataError(f"{place}: this is a {type(row).__name__}, expected an object with the row's columns.")
     return row
@@ -99,7 +99,7 @@ def _value(row: dict[str, Any], name: str, kind: str, place: str) -> str:
     if name not in row:
         found = ", ".join(repr(key) for key in row) or "none"
         raise DataError(
-            f"{place}: there is no column {name!r} for the {kind}, only {found}; name it with --{kind}-column or add it."
+            f"{place}: there is no column {name!r} for the {kind}, only {found}; name it with --{kind}-column."
         )
     value = row[name]
     if isinstance(value, bool):
@@ -113,7 +113,9 @@ def _value(row: dict[str, Any], name: str, kind: str, place: str) -> str:
 
 def _check_image(image: Path, given: str, place: str, folder: Path) -> None:
     if not image.is_file():
-        raise DataError(f"{place}: there is no picture {given!r} in {str(folder)!r}; paths are relative to that folder.")
+        raise DataError(
+            f"{place}: there is no picture {given!r} in {str(folder)!r}; paths are relative to that folder."
+        )
 
 
 def _is_test(example: Example, folder: Path) -> bool:

@@ -39,11 +39,12 @@ class DocumentWriter:
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._tokenizer = tokenizer
         self._ids_of_word: dict[str, list[int]] = {}
-        self.bos = int(tokenizer.convert_tokens_to_ids("<s>"))
-        self.eos = int(tokenizer.convert_tokens_to_ids("</s>"))
+        vocabulary = tokenizer.get_vocab()
+        self.bos = vocabulary["<s>"]
+        self.eos = vocabulary["</s>"]
         # What stands around the visual tokens of "USER: <image>\n...", as the tokenizer has it.
-        self._space = int(tokenizer.convert_tokens_to_ids("▁"))
-        self._line = int(tokenizer.convert_tokens_to_ids("\n"))
+        self._space = vocabulary["▁"]
+        self._line = vocabulary["\n"]
 
     def ids(self, text: str) -> list[int]:
         """Token ids of words parted by single spaces, equal to the tokenizer's."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from vistune.world.pretrain.vision import MEAN, STD
 
@@ -54,7 +53,7 @@ def save_image_processor(kind: str, image_size: int, folder: Path) -> None:
 
 
 @torch.no_grad()
-def scale_features(kind: str, model: PreTrainedModel, features: torch.Tensor) -> None:
+def scale_features(kind: str, model: Any, features: torch.Tensor) -> None:
     """Brings the features that connectors read to a usual size, without changing what they say.
 
     EVA: every channel to mean 0 and deviation 1, folded into the last norm. CLIP: all channels to a common deviation of
@@ -69,7 +68,7 @@ def scale_features(kind: str, model: PreTrainedModel, features: torch.Tensor) ->
         return
     factor = 1 / float(flat.std())
     tower = getattr(model, "vision_model", model)
-    layers: list[nn.Module] = [tower.pre_layrnorm]
+    layers: list[Any] = [tower.pre_layrnorm]
     for layer in tower.encoder.layers:
         layers += [layer.self_attn.out_proj, layer.mlp.fc2]
     for layer in layers:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-
 from typing import TYPE_CHECKING
 
 import torch
@@ -92,7 +91,7 @@ def embed_documents(model: LlamaForCausalLM, documents: list[Document], noise: b
     without an object hold anything from nothing to noise as strong as an embedding: visual tokens will not be exact.
     """
     length = max(len(document.tokens) for document in documents)
-    ids = torch.full((len(documents), length), model.config.pad_token_id)
+    ids = torch.full((len(documents), length), model.config.pad_token_id or 0)
     labels = torch.full((len(documents), length), _IGNORED)
     sums: list[tuple[int, int, int]] = []
     slots: list[tuple[int, int]] = []
@@ -152,7 +151,9 @@ def _wider() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 @torch.no_grad()
-def _share_spellings(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, untrained: Tensor | None = None) -> None:
+def _share_spellings(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, untrained: Tensor | None = None
+) -> None:
     """Gives other spellings of a word (capital, no space before it) the embedding of the plain one.
 
     `untrained` is the embedding matrix before training: rows that training moved (words some text had) then stay.

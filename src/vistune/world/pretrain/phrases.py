@@ -1,7 +1,8 @@
 """Phrases for the encoders' contrast: sets of attributes that fit some object of a picture or none.
 
-A phrase is five numbers, one an attribute (shape, colour, size, row, column); `ANY` leaves the attribute out. "red circle"
-and "circle at the top left" are such phrases. Objects have the same five numbers, so truth is a comparison of tensors.
+A phrase is five numbers, one an attribute (shape, colour, size, row, column); `ANY` leaves the attribute out. "red
+circle" and "circle at the top left" are such phrases. Objects have the same five numbers, so truth
+is a comparison of tensors.
 """
 
 from __future__ import annotations

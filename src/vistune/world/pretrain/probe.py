@@ -40,7 +40,9 @@ def read_features(kind: str, model: PreTrainedModel, pixels: Tensor) -> Tensor:
     return torch.cat([encoder_features(kind, model, normalised(part))[0] for part in pixels.split(_BATCH)])
 
 
-def probe_encoder(kind: str, model: PreTrainedModel, settings: VisionSettings, seed: int, count: int = 4000) -> dict[str, float]:
+def probe_encoder(
+    kind: str, model: PreTrainedModel, settings: VisionSettings, seed: int, count: int = 4000
+) -> dict[str, float]:
     """Accuracy of a linear probe for every attribute, read off the patch where the object stands (val pictures)."""
     train = _object_features(kind, model, settings, "train", seed + 1, count)
     test = _object_features(kind, model, settings, "val", seed + 1, count // 4)
@@ -51,9 +53,9 @@ def probe_encoder(kind: str, model: PreTrainedModel, settings: VisionSettings, s
     for _ in range(_PROBE_STEPS):
         rows = torch.randint(len(train[0]), (512,))
         inputs = (train[0][rows] - mean) / std
-        loss = sum(F.cross_entropy(probe(inputs), train[1][rows, index]) for index, probe in enumerate(probes))
+        losses = [F.cross_entropy(probe(inputs), train[1][rows, index]) for index, probe in enumerate(probes)]
         optimizer.zero_grad()
-        loss.backward()
+        torch.stack(losses).sum().backward()
         optimizer.step()
     inputs = (test[0] - mean) / std
     right = [(probe(inputs).argmax(1) == test[1][:, index]).float().mean() for index, probe in enumerate(probes)]
@@ -129,17 +131,14 @@ def _candidates(answer: str) -> tuple[str, ...]:
 
 @torch.no_grad()
 def _accuracy(model: LlamaForCausalLM, writer: DocumentWriter, items: list[_Item]) -> float:
-    documents, owners = [], []
-    for index, (prompt, candidates, _) in enumerate(items):
+    documents: list[Document] = []
+    for prompt, candidates, _ in items:
         for candidate in candidates:
             answer = writer.ids(candidate)
             documents.append(Document([*prompt, *answer], [False] * len(prompt) + [True] * len(answer)))
-            owners.append(index)
     scores = torch.cat([_scores(model, documents[at : at + _BATCH]) for at in range(0, len(documents), _BATCH)])
-    right = 0
-    for index, (_, _, answer) in enumerate(items):
-        mine = scores[[row for row, owner in enumerate(owners) if owner == index]]
-        right += int(mine.argmax()) == answer
+    parts = scores.split([len(candidates) for _, candidates, _ in items])
+    right = sum(int(part.argmax()) == item[2] for part, item in zip(parts, items, strict=True))
     return right / len(items)
 
 
@@ -150,6 +149,3 @@ def _scores(model: LlamaForCausalLM, documents: list[Document]) -> Tensor:
     log_probs = model.lm_head(hidden).float().log_softmax(-1)
     picked = log_probs.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
     return (picked * (targets >= 0)).sum(1)
-
-
-

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -42,7 +42,7 @@ def build_encoder(kind: str, settings: VisionSettings) -> PreTrainedModel:
     """Fresh encoder: "eva" (transformers' InstructBlipVisionModel) or "clip" (CLIPVisionModel, one layer more)."""
     from transformers import CLIPVisionConfig, CLIPVisionModel, InstructBlipVisionConfig, InstructBlipVisionModel
 
-    common = {
+    common: dict[str, Any] = {
         "hidden_size": settings.hidden_size,
         "intermediate_size": settings.intermediate_size,
         "num_attention_heads": settings.num_heads,
@@ -58,11 +58,11 @@ def build_encoder(kind: str, settings: VisionSettings) -> PreTrainedModel:
             nn.init.normal_(model.embeddings.position_embedding, std=0.02)
             nn.init.normal_(model.embeddings.class_embedding, std=0.02)
         return model
-    config = CLIPVisionConfig(**common, num_hidden_layers=settings.num_layers + 1, hidden_act="quick_gelu")
-    return CLIPVisionModel._from_config(config, attn_implementation=name)
+    clip_config = CLIPVisionConfig(**common, num_hidden_layers=settings.num_layers + 1, hidden_act="quick_gelu")
+    return CLIPVisionModel._from_config(clip_config, attn_implementation=name)
 
 
-def encoder_features(kind: str, model: PreTrainedModel, pixels: Tensor) -> list[Tensor]:
+def encoder_features(kind: str, model: Any, pixels: Tensor) -> list[Tensor]:
     """Features [N, tokens, d] at every place that is trained; the first is what the papers' models read.
 
     EVA: all tokens after the last norm. CLIP: patches of the last layer but one, and the normed last layer.
@@ -76,6 +76,8 @@ def encoder_features(kind: str, model: PreTrainedModel, pixels: Tensor) -> list[
 
 class PhraseTower(nn.Module):
     """The text side: a phrase is the sum of its attributes' vectors, through an MLP. Thrown away after training."""
+
+    offsets: Tensor
 
     def __init__(self, hidden_size: int, num_places: int) -> None:
         super().__init__()
@@ -131,14 +133,15 @@ def train_encoder(kind: str, model: PreTrainedModel, settings: VisionSettings, s
         truth = fits(attributes[rows], phrases).float()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             features = encoder_features(kind, model, normalised(pixels[rows]))
-            loss = sum(
+            losses_here = [
                 F.binary_cross_entropy_with_logits(tower.logits(places, tower(phrases), head), truth)
                 for head, places in enumerate(features)
-            )
+            ]
+        loss = torch.stack(losses_here).mean()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizers.step(schedule(step, settings.steps, settings.warmup_steps))
-        losses.append(loss.detach() / len(features))
+        losses.append(loss.detach())
         if (step + 1) % _LOG_EVERY == 0:
             mean = float(torch.stack(losses[-_LOG_EVERY:]).mean())
             log({"step": step + 1, "loss": round(mean, 4), "seconds": round(time.time() - started, 1)})

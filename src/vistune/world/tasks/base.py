@@ -52,9 +52,7 @@ def answered(
 ) -> WorldSample:
     """A sample with one right answer among `candidates`."""
     candidates = tuple(candidates)
-    return WorldSample(
-        task, scene, instruction, target, candidates, (target,), candidates.index(target), history
-    )
+    return WorldSample(task, scene, instruction, target, candidates, (target,), candidates.index(target), history)
 
 
 def fill(templates: Sequence[str], rng: random.Random, **words: str) -> str:

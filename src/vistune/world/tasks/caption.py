@@ -31,9 +31,7 @@ def make(scene: Scene, rng: random.Random) -> WorldSample | None:
 
 def sentence(objects: tuple[SceneObject, ...]) -> str:
     """Caption of the objects in the order given."""
-    phrases = [
-        f"{article(describe(item.size, item.colour, item.shape))} at the {item.place}" for item in objects
-    ]
+    phrases = [f"{article(describe(item.size, item.colour, item.shape))} at the {item.place}" for item in objects]
     return " and ".join(phrases)
 
 

@@ -1,0 +1,117 @@
+"""The demo from start to end: settings, both chains, results, report."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vistune.demo.chain import CHAINS, answers_file, data_file, read_times, write_json
+from vistune.demo.display import Display
+from vistune.demo.parallel import cores, run_chains
+from vistune.demo.report import write_report
+from vistune.demo.samples import save_pictures
+from vistune.demo.setup import Settings, claim_folder, make_settings
+from vistune.errors import InputError
+from vistune.evaluate.results import results_table
+from vistune.evaluate.run import read_answers
+
+MODELS = ("instructblip", "llava")
+
+
+def run_demo(
+    minutes: float, out: Path, seed: int = 0, data: Path | None = None, columns: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Tune InstructBLIP and LLaVA, evaluate both beside two baselines, write models, results and report into ``out``.
+
+    Called again with the same arguments it does what is not done yet; the result is that of one undisturbed run.
+
+    Args:
+        minutes: time it may take on two cores; sets the numbers of steps and of test rows.
+        out: folder; results.json, run.json, report.html, instructblip/, llava/, pictures/ (some of
+            the test, to ask about) and work/ are written there.
+        seed: of scenes, fresh weights and the order of samples.
+        data: a folder for vistune.data.sources.table.read_table instead of the picture world. columns: its names.
+
+    Returns:
+        The content of results.json.
+
+    Raises:
+        InputError, DataError, ResumeError, StorageError, TrainingError: one sentence on what is wrong.
+        Interrupted: stopped on request, with everything saved.
+    """
+    if not (math.isfinite(minutes) and minutes > 0):
+        raise InputError(f"minutes is {minutes}; expected a number above 0.")
+    if not 0 <= seed < 2**31:
+        raise InputError(f"seed is {seed}; expected 0 to {2**31 - 1}.")
+    settings = make_settings(minutes, seed, data, columns)
+    going_on = claim_folder(out, settings)
+    with Display(CHAINS) as display:
+        display.line(f"{'Going on in' if going_on else 'Writing to'} {out}; {_describe(settings)}")
+        run_chains(CHAINS, settings, out, display.event)
+        display.line("Writing the report")
+        results = _finish(settings, out)
+    for name in MODELS:
+        print(_summary(name, results[name]))
+    question = f'vistune ask {out / "llava"} {out / "pictures" / "1.png"} "What is in the picture?"'
+    print(f"Report: {out / 'report.html'}\nAsk:    {question}")
+    return results
+
+
+def _describe(settings: Settings) -> str:
+    source = "the picture world" if settings.data is None else f"the pictures in {settings.data}"
+    return f"{source}, plan for {settings.minutes:g} minutes on two cores ({cores()} here), seed {settings.seed}"
+
+
+def _finish(settings: Settings, out: Path) -> dict[str, Any]:
+    """Results, record and report from what the chains left."""
+    tasks = settings.tests().tasks
+    figures = {
+        model: {task.name: read_answers(answers_file(out, model, task.name))[0] for task in tasks}
+        for model in (*MODELS, "blind")
+    }
+    data = json.loads(data_file(out).read_text(encoding="utf-8"))
+    results = results_table(tasks, {name: figures[name] for name in MODELS}, data["majority"], figures["blind"])
+    record = {**_record(settings, out), "rows": data["rows"]}
+    record["standard_errors"] = {
+        model: {name: {"rank": f.rank_error, "generate": f.generate_error} for name, f in by_task.items()}
+        for model, by_task in figures.items()
+    }
+    write_json(out / "results.json", results)
+    write_json(out / "run.json", record)
+    write_report(out, settings, tasks, results, record)
+    save_pictures(out, tasks)
+    return results
+
+
+def _record(settings: Settings, out: Path) -> dict[str, Any]:
+    import torch
+    import transformers
+
+    import vistune
+    from vistune.train.precision import chosen
+
+    return {
+        "settings": asdict(settings),
+        "plan": settings.plan().as_dict(),
+        "seconds": read_times(out),
+        "precision": chosen("auto", torch.device("cpu")),
+        "versions": {
+            "vistune": vistune.__version__,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "python": platform.python_version(),
+        },
+        "machine": f"{platform.machine()}, {cores()} cores",
+    }
+
+
+def _summary(name: str, result: Mapping[str, Any]) -> str:
+    parts = [
+        f"{role.replace('_', '-')} {result[role]:.3f}" for role in ("held_in", "held_out") if result[role] is not None
+    ]
+    return f"{name}: {', '.join(parts)} by ranking"
