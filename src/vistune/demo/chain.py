@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -17,6 +16,7 @@ from vistune.data.encoded_set import EncodedSet
 from vistune.data.features import FeatureCache, encode_features, final_norm
 from vistune.data.processor import Processor
 from vistune.demo.experiment import Experiment
+from vistune.demo.folders import PARTS_FILE, answers_file, data_file, done_file, stage_folder, times_file, write_json
 from vistune.demo.models import build_instructblip, build_llava
 from vistune.demo.plan import Plan, blind_stage, instructblip_stages, llava_stages
 from vistune.evaluate.run import evaluate_task, write_answers
@@ -28,8 +28,6 @@ from vistune.train.loop import Progress, StageRun
 from vistune.train.parts import describe_parts, parts_text
 from vistune.train.state import is_finished
 
-CHAINS = ("instructblip", "llava")
-PARTS_FILE = "parts.json"
 # What else a chain does, in training steps that take as long: only for the share that is done.
 _ENCODING = 80.0
 _EVALUATION = 150.0
@@ -46,39 +44,6 @@ class Reporter:
     line: Callable[[str], None] = lambda text: None
     progress: Callable[[str, float], None] = lambda text, share: None
     should_stop: Callable[[], bool] = lambda: False
-
-
-def answers_file(out: Path, model: str, task: str) -> Path:
-    """Where a model's answers on a task are kept."""
-    return out / "work" / "answers" / model / f"{task.replace(' ', '-')}.jsonl"
-
-
-def data_file(out: Path) -> Path:
-    """Where what is known of the training rows is kept: their number and the majority baseline, by task."""
-    return out / "work" / "data.json"
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write an object beside its place, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
-
-
-def stage_folder(out: Path, stage: str) -> Path:
-    """Where a stage keeps its state and log."""
-    return out / "work" / stage
-
-
-def read_times(out: Path) -> dict[str, float]:
-    """Seconds by phase, over all sittings."""
-    times: dict[str, float] = {}
-    for path in sorted((out / "work").glob("times-*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            entry = json.loads(line)
-            times[entry["phase"]] = times.get(entry["phase"], 0.0) + entry["seconds"]
-    return times
 
 
 class ChainRun:
@@ -106,6 +71,7 @@ class ChainRun:
             self._run_instructblip()
         else:
             self._run_llava()
+        done_file(self._out, self._name).touch()
         self._tell("done", self._work)
 
     def _run_instructblip(self) -> None:
@@ -155,6 +121,7 @@ class ChainRun:
 
         def tell(count: int) -> None:
             self._tell(f"encoding training pictures, {count:,} done", begun)
+            self._check_stop("while pictures were encoded")
 
         with self._timed("encoding"):
             return encode_features(
@@ -196,21 +163,26 @@ class ChainRun:
         line(f"{stage.name}: first sample: {run.describe_sample()}")
 
     def _evaluate(self, name: str, model: VisionLanguageModel, processor: Processor, blind: bool = False) -> None:
-        tasks = [t for t in self._experiment.tests.tasks if not answers_file(self._out, name, t.name).exists()]
+        tests = self._experiment.tests
+        tasks = [task for task in tests.tasks if not answers_file(self._out, name, task.name).exists()]
         begun = self._work_done
         predictor = Predictor(model, processor)
-        for number, task in enumerate(tasks):
-            self._tell(f"asking {name}: {task.name}", begun + _EVALUATION * number / len(tasks))
-            if self._reporter.should_stop():
-                raise Interrupted(f"stopped while {name} was evaluated")
-            with self._timed(f"evaluation of {name}"):
+        with self._timed(f"evaluation of {name}"):
+            for number, task in enumerate(tasks):
+                self._tell(f"asking {name}: {task.name}", begun + _EVALUATION * number / len(tasks))
+                self._check_stop(f"while {name} was evaluated")
                 images = [image for example in task.examples for image in example.images]
                 features = None if blind else encode_features(model, processor, images)
                 samples = EncodedSet(task.name, task.examples, processor, features, blind, with_targets=False)
-                closing = self._experiment.tests.closing_token
-                figures, answers = evaluate_task(predictor, task, samples, generate=not blind, closing_token=closing)
+                figures, answers = evaluate_task(
+                    predictor, task, samples, generate=not blind, closing_token=tests.closing_token
+                )
                 write_answers(answers_file(self._out, name, task.name), figures, answers)
         self._work_done = begun + _EVALUATION
+
+    def _check_stop(self, place: str) -> None:
+        if self._reporter.should_stop():
+            raise Interrupted(f"stopped {place}")
 
     def _tell(self, words: str, work_done: float) -> None:
         self._reporter.progress(words, min(1.0, work_done / self._work))
@@ -223,7 +195,7 @@ class ChainRun:
             yield
         finally:
             entry = {"phase": f"{self._name}: {phase}", "seconds": round(time.perf_counter() - begun, 2)}
-            path = self._out / "work" / f"times-{self._name}.jsonl"
+            path = times_file(self._out, self._name)
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")

@@ -17,7 +17,6 @@ from vistune.world.tasks import TASKS
 
 # More training answers than this and ranking them all says little that generation does not.
 MOST_CANDIDATES = 1000
-OWN_TASK = "own data"
 _NUM_TEXTS = 5
 
 
@@ -63,7 +62,7 @@ def world_tests(plan: Plan, seed: int) -> Tests:
 def table_experiment(table: Table, plan: Plan, seed: int) -> Experiment:
     """The table's rows to tune on; captions of the picture world for the stages before."""
     captions = tuning_examples({"caption": plan.rows["caption"]}, seed)["caption"]
-    return Experiment(captions, {OWN_TASK: table.train}, table_tests(table))
+    return Experiment(captions, {table.train[0].task: table.train}, table_tests(table))
 
 
 def table_tests(table: Table) -> Tests:
@@ -72,7 +71,7 @@ def table_tests(table: Table) -> Tests:
     candidates = answers if len(answers) <= MOST_CANDIDATES else None
     test = [replace(e, candidates=candidates, references=(str(e.target),)) for e in table.test]
     longest = max(len(answer.split()) for answer in answers)
-    task = EvalTask(OWN_TASK, "held-in", True, test, max_new_tokens=min(64, 4 * longest + 4))
+    task = EvalTask(test[0].task, "held-in", True, test, max_new_tokens=min(64, 4 * longest + 4))
     # Of two answers one may begin the other; without its end the shorter one would always win.
     return Tests([task], closing_token=True)
 

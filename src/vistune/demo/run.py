@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
-import platform
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vistune.demo.chain import CHAINS, answers_file, data_file, read_times, write_json
 from vistune.demo.display import Display
+from vistune.demo.folders import CHAINS, MODELS, done_file
 from vistune.demo.parallel import cores, run_chains
-from vistune.demo.report import write_report
-from vistune.demo.samples import save_pictures
 from vistune.demo.setup import Settings, claim_folder, make_settings
 from vistune.errors import InputError
-from vistune.evaluate.results import results_table
-from vistune.evaluate.run import read_answers
-
-MODELS = ("instructblip", "llava")
 
 
 def run_demo(
@@ -52,9 +43,12 @@ def run_demo(
     going_on = claim_folder(out, settings)
     with Display(CHAINS) as display:
         display.line(f"{'Going on in' if going_on else 'Writing to'} {out}; {_describe(settings)}")
-        run_chains(CHAINS, settings, out, display.event)
+        run_chains([chain for chain in CHAINS if not done_file(out, chain).exists()], settings, out, display.event)
         display.line("Writing the report")
-        results = _finish(settings, out)
+        # Imported here, with torch: the workers start sooner.
+        from vistune.demo.finish import finish
+
+        results = finish(settings, out)
     for name in MODELS:
         print(_summary(name, results[name]))
     question = f'vistune ask {out / "llava"} {out / "pictures" / "1.png"} "What is in the picture?"'
@@ -65,49 +59,6 @@ def run_demo(
 def _describe(settings: Settings) -> str:
     source = "the picture world" if settings.data is None else f"the pictures in {settings.data}"
     return f"{source}, plan for {settings.minutes:g} minutes on two cores ({cores()} here), seed {settings.seed}"
-
-
-def _finish(settings: Settings, out: Path) -> dict[str, Any]:
-    """Results, record and report from what the chains left."""
-    tasks = settings.tests().tasks
-    figures = {
-        model: {task.name: read_answers(answers_file(out, model, task.name))[0] for task in tasks}
-        for model in (*MODELS, "blind")
-    }
-    data = json.loads(data_file(out).read_text(encoding="utf-8"))
-    results = results_table(tasks, {name: figures[name] for name in MODELS}, data["majority"], figures["blind"])
-    record = {**_record(settings, out), "rows": data["rows"]}
-    record["standard_errors"] = {
-        model: {name: {"rank": f.rank_error, "generate": f.generate_error} for name, f in by_task.items()}
-        for model, by_task in figures.items()
-    }
-    write_json(out / "results.json", results)
-    write_json(out / "run.json", record)
-    write_report(out, settings, tasks, results, record)
-    save_pictures(out, tasks)
-    return results
-
-
-def _record(settings: Settings, out: Path) -> dict[str, Any]:
-    import torch
-    import transformers
-
-    import vistune
-    from vistune.train.precision import chosen
-
-    return {
-        "settings": asdict(settings),
-        "plan": settings.plan().as_dict(),
-        "seconds": read_times(out),
-        "precision": chosen("auto", torch.device("cpu")),
-        "versions": {
-            "vistune": vistune.__version__,
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "python": platform.python_version(),
-        },
-        "machine": f"{platform.machine()}, {cores()} cores",
-    }
 
 
 def _summary(name: str, result: Mapping[str, Any]) -> str:

@@ -7,21 +7,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vistune.data.sources.table import COLUMNS, Table, read_table
-from vistune.demo.experiment import (
-    OWN_TASK,
-    Experiment,
-    Tests,
-    table_experiment,
-    table_tests,
-    world_experiment,
-    world_tests,
-)
 from vistune.demo.plan import Plan, plan_for, plan_for_table
 from vistune.errors import ResumeError
 
+if TYPE_CHECKING:
+    from vistune.demo.experiment import Experiment, Tests
+
 SETTINGS_FILE = "settings.json"
+_TASK = "own data"
 
 
 @dataclass(frozen=True)
@@ -40,15 +36,19 @@ class Settings:
 
     def experiment(self) -> Experiment:
         """What is learned from and tested on; reads the data again."""
+        from vistune.demo.experiment import table_experiment, world_experiment
+
         if self.data is None:
             return world_experiment(self.plan(), self.seed)
-        return table_experiment(read_table(Path(self.data), self.columns, OWN_TASK), self.plan(), self.seed)
+        return table_experiment(read_table(Path(self.data), self.columns, _TASK), self.plan(), self.seed)
 
     def tests(self) -> Tests:
         """Only what is tested on."""
+        from vistune.demo.experiment import table_tests, world_tests
+
         if self.data is None:
             return world_tests(self.plan(), self.seed)
-        return table_tests(read_table(Path(self.data), self.columns, OWN_TASK))
+        return table_tests(read_table(Path(self.data), self.columns, _TASK))
 
 
 def make_settings(minutes: float, seed: int, data: Path | None, columns: Mapping[str, str] | None) -> Settings:
@@ -60,7 +60,7 @@ def make_settings(minutes: float, seed: int, data: Path | None, columns: Mapping
     if data is None:
         return Settings(minutes, seed)
     names = {**COLUMNS, **(columns or {})}
-    table = read_table(data, names, OWN_TASK)
+    table = read_table(data, names, _TASK)
     return Settings(minutes, seed, str(data.resolve()), names, _fingerprint(table))
 
 

@@ -45,6 +45,7 @@ def _wait_for_parent(stop: threading.Event) -> None:
 
 
 def _run(task: dict[str, Any], emit: Any, stop: threading.Event) -> int:
+    emit(kind="progress", words="preparing", share=0.0)
     import torch
 
     from vistune.demo.chain import ChainRun, Reporter

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vistune.demo.chain import answers_file
+from vistune.demo.folders import answers_file
 from vistune.demo.report.charts import Row, accuracy_chart
 from vistune.demo.report.pictures import answer_cards
 from vistune.demo.report.style import STYLE
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from vistune.demo.setup import Settings
 
 _ABOUT = {
-    "instructblip": "Frozen image encoder and language model. Between them an instruction-aware Q-Former with 8 queries, "
-    "learned from captions first (BLIP-2, stage 2), then from instructions.",
-    "llava": "Patches of a frozen image encoder through one linear layer. The layer learned from captions (stage 1), then "
-    "layer and language model from instructions (stage 2).",
+    "instructblip": "Frozen image encoder and language model. Between them an instruction-aware Q-Former with 8 "
+    "queries, learned from captions first (BLIP-2, stage 2), then from instructions.",
+    "llava": "Patches of a frozen image encoder through one linear layer. The layer learned from captions (stage 1), "
+    "then layer and language model from instructions (stage 2).",
 }
 _HOW_MEASURED = (
     "Accuracies in per cent with one standard error. <em>Ranking</em> picks the candidate answer with the highest "
@@ -118,8 +118,8 @@ def _figures(tasks: Sequence[EvalTask], results: Mapping[str, Any], record: Mapp
     others = [f"{task.name}: {task.score_name}" for task in tasks if not task.core]
     if others:
         notes.append(
-            "Captions and questions to generate are ranked among five texts, four of them of other pictures; their free "
-            f"texts are scored otherwise ({escape('; '.join(others))}). They do not count in the means."
+            "Captions and questions to generate are ranked among five texts, four of them of other pictures; their "
+            f"free texts are scored otherwise ({escape('; '.join(others))}). They do not count in the means."
         )
     listed = "".join(f'<p class="note">{note}</p>' for note in notes)
     core = [task.name for task in tasks if task.core]

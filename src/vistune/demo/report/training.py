@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vistune.demo.chain import PARTS_FILE, stage_folder
+from vistune.demo.folders import PARTS_FILE, stage_folder
 from vistune.demo.plan import blind_stage, instructblip_stages, llava_stages
 from vistune.demo.report.charts import COLOURS, loss_chart
 from vistune.train.log import LOG_FILE, read_log

@@ -167,22 +167,25 @@ def question(scene: Scene, rng: random.Random) -> QA | None:
     asked = rng.choice((colour, shape, place, count, existence))(scene, rng)
     if asked is None:
         return None
-    return fill(phrasings.QUESTION, rng, answer=asked[1]), asked[0]
+    text, answer = asked
+    if rng.random() < 0.7:
+        text = text[0].upper() + text[1:]
+    return fill(phrasings.QUESTION, rng, answer=answer), text
 
 
 # How often each kind of question is asked. Spatial statements are learned last, so they come most.
 WEIGHTS: dict[str, float] = {
-    "colour": 0.10,
-    "shape": 0.10,
-    "place": 0.11,
-    "existence": 0.11,
-    "count": 0.13,
+    "colour": 0.095,
+    "shape": 0.095,
+    "place": 0.10,
+    "existence": 0.10,
+    "count": 0.12,
     "size": 0.06,
-    "spatial": 0.19,
+    "spatial": 0.17,
     "choice": 0.08,
     "dialogue": 0.08,
-    "caption": 0.025,
-    "question": 0.015,
+    "caption": 0.03,
+    "question": 0.07,
 }
 ASK: dict[str, Callable[[Scene, random.Random], QA | None]] = {
     "colour": colour,

@@ -137,6 +137,14 @@ QUESTION = (
     "what question has the reply {answer}?",
     "which question leads to {answer}?",
     "a question for {answer}:",
+    "what can be asked here to get {answer}?",
+    "ask something so that the reply is {answer}",
+    "make up a question; its answer shall be {answer}",
+    "the answer is {answer}. what was the question?",
+    "{answer} is the answer. say the question:",
+    "think of a question that one answers with {answer}",
+    "if one is told {answer}, what was asked?",
+    "find a question about the scene with answer {answer}",
 )
 # How question and answer follow each other. The last two are the papers' conversation formats.
 FRAMES = (

@@ -33,7 +33,7 @@ class LanguageSettings:
     intermediate_size: int = 352
     num_layers: int = 4
     embedding_std: float = 0.5
-    steps: int = 5_000
+    steps: int = 4_200
     batch_size: int = 32
     document_tokens: int = 128
     learning_rate: float = 2e-3
