@@ -113,7 +113,8 @@ def main() -> None:
     for kind, row in report.items():
         print(
             f"{kind}: {options.candidates} candidates, published {row['published']:.2f} s, "
-            f"vistune {row['vistune']:.2f} s, {row['ratio']:.1f} x, largest score difference {row['largest_difference']:.1e}"
+            f"vistune {row['vistune']:.2f} s, {row['ratio']:.1f} x, "
+            f"largest score difference {row['largest_difference']:.1e}"
         )
 
 

@@ -121,7 +121,7 @@ def test_the_whole_pretraining_runs(tmp_path: Path) -> None:
 
     vision = VisionSettings(num_pictures=64, steps=2, batch_size=16)
     language = LanguageSettings(steps=2, batch_size=4)
-    out = run(tmp_path / "made", 0, PretrainSettings(vision, language), quiet=True)
+    out = run(tmp_path / "made", 0, PretrainSettings(vision, language), quiet=True, questions_per_probe=8)
     verify(out)
     assert record(out)["parts"]["language"]["probe"]["task"]["colour"] < 0.9
     assert [path.name for path in tmp_path.iterdir()] == ["made"]

@@ -20,7 +20,7 @@ class EncodedSet:
         name: of the data set or task.
         examples: with a target each, to learn from; or to predict, if ``with_targets`` is False.
         processor: of the model. Prompts are tokenised once and kept.
-        features: stands in for the pictures if given.
+        features: features or prepared pixels that stand in for the pictures.
         blind: leave the pictures out altogether (the baseline that sees nothing).
         with_targets: whether the answer is part of the sample.
     """
@@ -54,7 +54,10 @@ class EncodedSet:
         tokens, rows = self._tokens[index]
         if rows is None or self.features is None:
             return tokens
-        return replace(tokens, image_features=self.features.values[rows])
+        values = self.features.values[rows]
+        if self.features.pixels:
+            return replace(tokens, pixel_values=values)
+        return replace(tokens, image_features=values)
 
     def all(self) -> list[Encoded]:
         """Every sample in order."""

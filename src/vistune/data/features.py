@@ -45,14 +45,16 @@ class FeatureCache:
     """Features by picture.
 
     Args:
-        values: [n, P, D].
+        values: [n, P, D], or prepared pixels [n, 3, H, W].
         rows: picture's key -> row of ``values``.
         before_norm: values are those before :func:`final_norm`, which can then be trained.
+        pixels: values are pixels, for an encoder that is trained itself.
     """
 
     values: Tensor
     rows: dict[str, int]
     before_norm: bool = False
+    pixels: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -66,7 +68,8 @@ class FeatureCache:
         from safetensors.torch import save_file
 
         order = sorted(self.rows, key=self.rows.__getitem__)
-        metadata = {"fingerprint": fingerprint, "before_norm": json.dumps(self.before_norm), "keys": json.dumps(order)}
+        facts = {"keys": order, "before_norm": self.before_norm, "pixels": self.pixels}
+        metadata = {"fingerprint": fingerprint, "facts": json.dumps(facts)}
         temporary = path.with_name(path.name + ".new")
         save_file({"values": self.values.contiguous()}, temporary, metadata)
         temporary.replace(path)
@@ -86,8 +89,9 @@ class FeatureCache:
                 values = file.get_tensor("values")
         except (SafetensorError, OSError):
             return None
-        keys: list[str] = json.loads(metadata["keys"])
-        return cls(values, {key: row for row, key in enumerate(keys)}, json.loads(metadata["before_norm"]))
+        facts = json.loads(metadata["facts"])
+        rows = {key: row for row, key in enumerate(facts["keys"])}
+        return cls(values, rows, facts["before_norm"], facts["pixels"])
 
 
 def encoder_fingerprint(model: VisionLanguageModel, processor: Processor, dtype: torch.dtype) -> str:
@@ -125,18 +129,47 @@ def encode_features(
     norm = final_norm(model)
     if before_norm and norm is None:
         raise DataError("This image encoder's features come from no final norm; encode them with before_norm=False.")
+
+    def encode(pixels: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return _features(model, pixels.to(model.device), norm if before_norm else None)
+
+    values, rows = _collect(processor, images, encode, dtype, batch_size, on_progress)
+    return FeatureCache(values, rows, before_norm)
+
+
+def prepare_pixels(
+    processor: Processor, images: Iterable[ImageRef], *, on_progress: Callable[[int], None] | None = None
+) -> FeatureCache:
+    """Pictures opened and scaled once each, in half precision, for an encoder that is trained itself.
+
+    Raises:
+        ImageError, DataError: as in :func:`encode_features`.
+    """
+    values, rows = _collect(processor, images, lambda pixels: pixels, torch.float16, 64, on_progress)
+    return FeatureCache(values, rows, pixels=True)
+
+
+def _collect(
+    processor: Processor,
+    images: Iterable[ImageRef],
+    encode: Callable[[Tensor], Tensor],
+    dtype: torch.dtype,
+    batch_size: int,
+    on_progress: Callable[[int], None] | None,
+) -> tuple[Tensor, dict[str, int]]:
+    """Values of distinct pictures [n, ...] and the row of each."""
     rows: dict[str, int] = {}
     parts: list[Tensor] = []
     unseen = _distinct(images, rows)
     while batch := list(islice(unseen, batch_size)):
-        pixels = pixel_values([open_image(image) for image in batch], processor.image_processor).to(model.device)
-        with torch.inference_mode():
-            parts.append(_features(model, pixels, norm if before_norm else None).to("cpu", dtype))
+        pixels = pixel_values([open_image(image) for image in batch], processor.image_processor)
+        parts.append(encode(pixels).to("cpu", dtype))
         if on_progress is not None:
             on_progress(len(rows))
     if not parts:
         raise DataError("There are no pictures to encode; give examples that have images.")
-    return FeatureCache(torch.cat(parts).clone(), rows, before_norm)
+    return torch.cat(parts).clone(), rows
 
 
 def _distinct(images: Iterable[ImageRef], rows: dict[str, int]) -> Iterable[ImageRef]:

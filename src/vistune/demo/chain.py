@@ -13,7 +13,7 @@ import torch
 
 from vistune.checkpoint import save_model
 from vistune.data.encoded_set import EncodedSet
-from vistune.data.features import FeatureCache, encode_features, final_norm
+from vistune.data.features import FeatureCache, encode_features, final_norm, prepare_pixels
 from vistune.data.processor import Processor
 from vistune.demo.experiment import Experiment
 from vistune.demo.folders import PARTS_FILE, answers_file, data_file, done_file, stage_folder, times_file, write_json
@@ -31,6 +31,8 @@ from vistune.train.state import is_finished
 # What else a chain does, in training steps that take as long: only for the share that is done.
 _ENCODING = 80.0
 _EVALUATION = 150.0
+# Pictures whose prepared pixels are kept in memory (14 KB each at 48 pixels a side); more are opened when needed.
+_MOST_PIXELS = 30_000
 
 
 @dataclass
@@ -98,40 +100,43 @@ class ChainRun:
 
     def _train(self, model: VisionLanguageModel, processor: Processor, stages: Sequence[StageConfig]) -> None:
         """Captions in all stages but the last, which tunes on instructions."""
-        features = None
+        seen = pixels = None
         if not all(is_finished(stage_folder(self._out, stage.name)) for stage in stages):
-            features = self._encode(model, processor)
+            with self._timed("encoding"):
+                seen, pixels = self._caches(model, processor)
         self._work_done += _ENCODING
-        captions = [EncodedSet("caption", self._experiment.captions, processor, features)]
+        captions = [EncodedSet("caption", self._experiment.captions, processor, seen)]
         for stage in stages[:-1]:
             self._stage(model, processor, stage, captions)
-        self._stage(model, processor, stages[-1], self._tuning_sets(processor, features))
+        tuning = pixels if "vision" in stages[-1].learning_rates else seen
+        self._stage(model, processor, stages[-1], self._tuning_sets(processor, tuning))
 
     def _tuning_sets(
-        self, processor: Processor, features: FeatureCache | None, blind: bool = False
+        self, processor: Processor, cache: FeatureCache | None, blind: bool = False
     ) -> list[EncodedSet]:
         tuning = self._experiment.tuning
-        return [EncodedSet(name, examples, processor, features, blind) for name, examples in tuning.items()]
+        return [EncodedSet(name, examples, processor, cache, blind) for name, examples in tuning.items()]
 
-    def _encode(self, model: VisionLanguageModel, processor: Processor) -> FeatureCache:
-        """Features of all training pictures, before the last norm where that norm is trained."""
-        examples = [*self._experiment.captions, *(e for rows in self._experiment.tuning.values() for e in rows)]
-        images = [image for example in examples for image in example.images]
+    def _caches(
+        self, model: VisionLanguageModel, processor: Processor
+    ) -> tuple[FeatureCache, FeatureCache | None]:
+        """Features where the encoder is frozen, before its last norm where that is trained; pixels where it is not."""
         begun = self._work_done
+        captions = [image for example in self._experiment.captions for image in example.images]
+        tuning = [image for rows in self._experiment.tuning.values() for row in rows for image in row.images]
 
         def tell(count: int) -> None:
             self._tell(f"encoding training pictures, {count:,} done", begun)
             self._check_stop("while pictures were encoded")
 
-        with self._timed("encoding"):
-            return encode_features(
-                model,
-                processor,
-                images,
-                before_norm=final_norm(model) is not None,
-                dtype=torch.bfloat16,
-                on_progress=tell,
-            )
+        images = captions if self._plan.tune_vision else captions + tuning
+        before_norm = final_norm(model) is not None
+        seen = encode_features(
+            model, processor, images, before_norm=before_norm, dtype=torch.bfloat16, on_progress=tell
+        )
+        if not self._plan.tune_vision or len(set(tuning)) > _MOST_PIXELS:
+            return seen, None
+        return seen, prepare_pixels(processor, tuning, on_progress=tell)
 
     def _stage(
         self, model: VisionLanguageModel, processor: Processor, stage: StageConfig, sets: list[EncodedSet]

@@ -215,7 +215,7 @@ class _Pace:
 
 
 def _features_before_norm(sets: Sequence[EncodedSet], stage: StageConfig) -> bool:
-    kinds = {item.features.before_norm for item in sets if item.features is not None}
+    kinds = {item.features.before_norm for item in sets if item.features and not item.features.pixels}
     if len(kinds) > 1:
         raise RecipeError(
             "Some cached features are from before the encoder's last norm, some from after; encode all alike."

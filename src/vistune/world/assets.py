@@ -11,14 +11,14 @@ from vistune.errors import CheckpointError, InputError
 
 NAMES = ("eva", "clip", "language")
 RECORD = "pretrain.json"
-_ROOT = Path(__file__).parent / "assets"
+ROOT = Path(__file__).parent / "assets"
 
 
 def asset_dir(name: str) -> Path:
     """Folder of a packaged part: "eva" (InstructBLIP's vision type), "clip", or "language" (with the tokenizer)."""
     if name not in NAMES:
         raise InputError(f"unknown starting point {name!r}: expected one of {', '.join(NAMES)}")
-    folder = _ROOT / name
+    folder = ROOT / name
     if not (folder / "config.json").is_file():
         raise CheckpointError(
             f"the packaged starting point {folder} is missing: reinstall vistune, "
@@ -29,7 +29,7 @@ def asset_dir(name: str) -> Path:
 
 def record(root: Path | None = None) -> dict[str, Any]:
     """What is known about how the starting points were made: settings, log, probes, checksums, versions, seconds."""
-    path = (root or _ROOT) / RECORD
+    path = (root or ROOT) / RECORD
     if not path.is_file():
         raise CheckpointError(f"{path} is missing: make the starting points with `vistune world pretrain`")
     loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -38,7 +38,7 @@ def record(root: Path | None = None) -> dict[str, Any]:
 
 def verify(root: Path | None = None) -> None:
     """Raises CheckpointError naming every packaged file whose content is not what the record says."""
-    folder = root or _ROOT
+    folder = root or ROOT
     expected: dict[str, str] = record(root)["sha256"]
     found = checksums(folder)
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))

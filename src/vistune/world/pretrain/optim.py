@@ -11,7 +11,9 @@ from torch import nn
 class Optimizers:
     """Muon (torch.optim.Muon, its update scaled to AdamW's size) for the matrices inside `body`, AdamW for the others.
 
-    Muon needs about half the steps of AdamW here until the language model's phase changes.
+    With AdamW alone the language model was still guessing spatial statements after 5,000 steps; with Muon, and with
+    questions that have the relation itself as their answer, it knew them after 1,500 to 2,000. The two changes came
+    together, so how much each one does is not known.
     """
 
     def __init__(self, model: nn.Module, body: nn.Module, learning_rate: float, weight_decay: float) -> None:

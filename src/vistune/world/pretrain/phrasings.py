@@ -146,7 +146,7 @@ QUESTION = (
     "if one is told {answer}, what was asked?",
     "find a question about the scene with answer {answer}",
 )
-# How question and answer follow each other. The last two are the papers' conversation formats.
+# How question and answer follow each other; some are the wordings of the papers' VQA prompts.
 FRAMES = (
     "{question}",
     "{question}",

@@ -20,7 +20,9 @@ from vistune.world.pretrain.settings import LanguageSettings, PretrainSettings, 
 _POLL_SECONDS = 2.0
 
 
-def pretrain(out: Path, seed: int, settings: PretrainSettings | None, quiet: bool) -> Path:
+def pretrain(
+    out: Path, seed: int, settings: PretrainSettings | None, quiet: bool, questions_per_probe: int = 200
+) -> Path:
     """Trains every part in its own one-thread process (two such processes do 1.4 times the work of one with two
     threads), two at a time, and puts the parts and the record into `out` at the end."""
     settings = settings or PretrainSettings()
@@ -29,7 +31,8 @@ def pretrain(out: Path, seed: int, settings: PretrainSettings | None, quiet: boo
     with tempfile.TemporaryDirectory(prefix=".pretrain-", dir=out.parent) as beside:
         work = Path(beside)
         plan = {"seed": seed, "settings": asdict(settings)}
-        (work / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+        written = json.dumps({**plan, "questions_per_probe": questions_per_probe})
+        (work / "plan.json").write_text(written, encoding="utf-8")
         _train_parts(work, quiet)
         _write_record(work, plan, time.time() - started)
         out.mkdir(exist_ok=True)
@@ -43,7 +46,7 @@ def pretrain(out: Path, seed: int, settings: PretrainSettings | None, quiet: boo
 def train_part(name: str, work: Path) -> None:
     """Trains one part as `work`/plan.json says and writes its folder, its log and its figures there."""
     plan = json.loads((work / "plan.json").read_text(encoding="utf-8"))
-    seed, settings = int(plan["seed"]), plan["settings"]
+    seed, settings, questions = int(plan["seed"]), plan["settings"], int(plan.get("questions_per_probe", 200))
     started, cpu = time.time(), time.process_time()
     log: list[dict[str, float]] = []
 
@@ -54,15 +57,17 @@ def train_part(name: str, work: Path) -> None:
     folder = work / name
     folder.mkdir()
     if name == "language":
-        figures = _train_language(folder, LanguageSettings(**settings["language"]), seed, write_log)
+        figures = _train_language(folder, LanguageSettings(**settings["language"]), seed, questions, write_log)
     else:
-        figures = _train_vision(name, folder, VisionSettings(**settings["vision"]), seed, write_log)
+        figures = _train_vision(name, folder, VisionSettings(**settings["vision"]), seed, questions, write_log)
     figures |= {"seconds": round(time.time() - started, 1), "cpu_seconds": round(time.process_time() - cpu, 1)}
     kept = [entry for index, entry in enumerate(log) if index % max(1, len(log) // 20) == 0 or entry is log[-1]]
     (work / f"{name}.json").write_text(json.dumps({**figures, "log": kept}), encoding="utf-8")
 
 
-def _train_vision(kind: str, folder: Path, settings: VisionSettings, seed: int, log: Any) -> dict[str, Any]:
+def _train_vision(
+    kind: str, folder: Path, settings: VisionSettings, seed: int, questions: int, log: Any
+) -> dict[str, Any]:
     import torch
 
     from vistune.world.pretrain.folders import save_image_processor, save_part, scale_features
@@ -76,10 +81,10 @@ def _train_vision(kind: str, folder: Path, settings: VisionSettings, seed: int, 
     scale_features(kind, model, read_features(kind, model, pixels))
     save_part(model, folder)
     save_image_processor(kind, settings.image_size, folder)
-    return {"probe": probe_encoder(kind, model, settings, seed), "parameters": _size(model)}
+    return {"probe": probe_encoder(kind, model, settings, seed, 20 * questions), "parameters": _size(model)}
 
 
-def _train_language(folder: Path, settings: LanguageSettings, seed: int, log: Any) -> dict[str, Any]:
+def _train_language(folder: Path, settings: LanguageSettings, seed: int, questions: int, log: Any) -> dict[str, Any]:
     import torch
 
     from vistune.world.pretrain.folders import save_part
@@ -93,7 +98,7 @@ def _train_language(folder: Path, settings: LanguageSettings, seed: int, log: An
     train_language_model(model, tokenizer, settings, seed, log)
     save_part(model, folder)
     tokenizer.save_pretrained(folder)
-    return {"probe": probe_language(model, tokenizer, seed), "parameters": _size(model)}
+    return {"probe": probe_language(model, tokenizer, seed, questions), "parameters": _size(model)}
 
 
 def _size(model: Any) -> int:
