@@ -32,7 +32,7 @@ COLUMNS = {"image": "image", "question": "question", "answer": "answer"}
 
 def test_defaults(calls: Calls) -> None:
     assert vistune("demo").code == 0
-    assert calls == [{"minutes": 6.0, "out": Path("runs/demo"), "seed": 0, "data": None, "columns": COLUMNS}]
+    assert calls == [{"minutes": None, "out": Path("runs/demo"), "seed": 0, "data": None, "columns": COLUMNS}]
 
 
 def test_options(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,14 @@ from vistune.cli.failures import RESUME_HINT
 def demo(
     ctx: typer.Context,
     minutes: Annotated[
-        float,
+        float | None,
         typer.Option(
-            "--minutes", envvar="VISTUNE_DEMO_MINUTES", min=0.01, help="Time budget on two cores; scales the steps."
+            "--minutes",
+            envvar="VISTUNE_DEMO_MINUTES",
+            min=0.01,
+            help="Time budget on two cores; scales the steps. 6, or 10 with --data, if not given.",
         ),
-    ] = 6.0,
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", help="A folder of pictures with jsonl rows instead of the picture world."),

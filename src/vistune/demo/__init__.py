@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def run_demo(
-    minutes: float = 6,
+    minutes: float | None = None,
     out: Path = Path("runs/demo"),
     seed: int = 0,
     data: Path | None = None,

@@ -33,6 +33,8 @@ _ENCODING = 80.0
 _EVALUATION = 150.0
 # Pictures whose prepared pixels are kept in memory (14 KB each at 48 pixels a side); more are opened when needed.
 _MOST_PIXELS = 30_000
+# Groups of the mixture that are printed.
+_SHOWN = 20
 
 
 @dataclass
@@ -95,7 +97,7 @@ class ChainRun:
         model, processor = build_llava(self._seed)
         self._stage(model, processor, blind, self._tuning_sets(processor, None, blind=True))
         self._evaluate("blind", model, processor, blind=True)
-        rows = {name: len(examples) for name, examples in self._experiment.tuning.items()}
+        rows = {name: len(examples) for name, examples in self._experiment.rows().items()}
         write_json(data_file(self._out), {"majority": self._experiment.majority(), "rows": rows})
 
     def _train(self, model: VisionLanguageModel, processor: Processor, stages: Sequence[StageConfig]) -> None:
@@ -111,15 +113,11 @@ class ChainRun:
         tuning = pixels if "vision" in stages[-1].learning_rates else seen
         self._stage(model, processor, stages[-1], self._tuning_sets(processor, tuning))
 
-    def _tuning_sets(
-        self, processor: Processor, cache: FeatureCache | None, blind: bool = False
-    ) -> list[EncodedSet]:
+    def _tuning_sets(self, processor: Processor, cache: FeatureCache | None, blind: bool = False) -> list[EncodedSet]:
         tuning = self._experiment.tuning
         return [EncodedSet(name, examples, processor, cache, blind) for name, examples in tuning.items()]
 
-    def _caches(
-        self, model: VisionLanguageModel, processor: Processor
-    ) -> tuple[FeatureCache, FeatureCache | None]:
+    def _caches(self, model: VisionLanguageModel, processor: Processor) -> tuple[FeatureCache, FeatureCache | None]:
         """Features where the encoder is frozen, before its last norm where that is trained; pixels where it is not."""
         begun = self._work_done
         captions = [image for example in self._experiment.captions for image in example.images]
@@ -163,7 +161,9 @@ class ChainRun:
         write_json(stage_folder(self._out, stage.name) / PARTS_FILE, {"parts": parts})
         table = run.mixture.table()
         if len(table) > 1:
-            shares = ", ".join(f"{name} {probability:.1%} of {size:,}" for name, size, probability in table)
+            shown = [f"{name} {probability:.1%} of {size:,}" for name, size, probability in table[:_SHOWN]]
+            rest = f", {len(table) - _SHOWN} more" if len(table) > _SHOWN else ""
+            shares = ", ".join(shown) + rest
             line(f"{stage.name}: mixture by size^{stage.mixture_power:g}: {shares}")
         line(f"{stage.name}: first sample: {run.describe_sample()}")
 

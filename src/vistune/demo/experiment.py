@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -26,7 +27,7 @@ class Experiment:
 
     Args:
         captions: for the stages before instruction tuning.
-        tuning: rows to tune on, by task.
+        tuning: rows to tune on, by the groups that sampling balances.
         tests: see there.
     """
 
@@ -34,10 +35,18 @@ class Experiment:
     tuning: Mapping[str, Sequence[Example]]
     tests: Tests
 
+    def rows(self) -> dict[str, list[Example]]:
+        """Rows to tune on, by task."""
+        by_task: dict[str, list[Example]] = {}
+        for examples in self.tuning.values():
+            for example in examples:
+                by_task.setdefault(example.task, []).append(example)
+        return by_task
+
     def majority(self) -> dict[str, float]:
         """The majority baseline by task."""
-        tasks = self.tests.tasks
-        return {task.name: majority_accuracy(task.examples, self.tuning.get(task.name, ())) for task in tasks}
+        rows = self.rows()
+        return {task.name: majority_accuracy(task.examples, rows.get(task.name, ())) for task in self.tests.tasks}
 
 
 @dataclass(frozen=True)
@@ -60,16 +69,30 @@ def world_tests(plan: Plan, seed: int) -> Tests:
 
 
 def table_experiment(table: Table, plan: Plan, seed: int) -> Experiment:
-    """The table's rows to tune on; captions of the picture world for the stages before."""
+    """The table's rows to tune on; captions of the picture world for the stages before.
+
+    Answers take the place of tasks in the balanced sampling: a rare colour is seen more often than its share of rows.
+    """
     captions = tuning_examples({"caption": plan.rows["caption"]}, seed)["caption"]
-    return Experiment(captions, {table.train[0].task: table.train}, table_tests(table))
+    groups: dict[str, list[Example]] = {}
+    few = len(table.answers()) <= MOST_CANDIDATES
+    for example in table.train:
+        groups.setdefault(str(example.target) if few else example.task, []).append(example)
+    return Experiment(captions, groups, table_tests(table, plan, seed))
 
 
-def table_tests(table: Table) -> Tests:
-    """The table's test rows. The candidates of every question are all training answers, if they are not too many."""
+def table_tests(table: Table, plan: Plan, seed: int) -> Tests:
+    """The table's test rows, at most ``plan.test_rows`` of them, fewer where there are many candidates.
+
+    The candidates of every question are all training answers, if they are not too many.
+    """
     answers = tuple(table.answers())
     candidates = answers if len(answers) <= MOST_CANDIDATES else None
-    test = [replace(e, candidates=candidates, references=(str(e.target),)) for e in table.test]
+    most = max(24, round(plan.test_rows * min(1.0, 50 / len(candidates or (1,)))))
+    drawn = table.test
+    if len(drawn) > most:
+        drawn = [drawn[index] for index in sorted(random.Random(f"test rows {seed}").sample(range(len(drawn)), most))]
+    test = [replace(e, candidates=candidates, references=(str(e.target),)) for e in drawn]
     longest = max(len(answer.split()) for answer in answers)
     task = EvalTask(test[0].task, "held-in", True, test, max_new_tokens=min(64, 4 * longest + 4))
     # Of two answers one may begin the other; without its end the shorter one would always win.

@@ -6,12 +6,13 @@ So the same seed and minutes give the same result on any machine of the same kin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from vistune.train.config import StageConfig, make_stage
 
 DEFAULT_MINUTES = 6.0
+OWN_DATA_MINUTES = 10.0
 # Rows by task at the default length: unequal, as real data sets are, so that the square root has something to balance.
 _ROWS: Mapping[str, int] = {
     "caption": 12_000,
@@ -30,7 +31,8 @@ class Plan:
     """Lengths of everything.
 
     align_steps: InstructBLIP's chain, BLIP-2 stage 2 on captions. project_steps: LLaVA's stage 1 on captions.
-    tune_steps: instruction tuning of both and of the blind baseline. rows: training rows by task. test_rows: by task.
+    tune_steps: instruction tuning of both and of the blind baseline. rows: training rows by task. test_rows: by task,
+    at most. tune_vision: whether the image encoder is tuned too in the last stage.
     """
 
     align_steps: int
@@ -38,6 +40,7 @@ class Plan:
     tune_steps: int
     rows: dict[str, int]
     test_rows: int
+    tune_vision: bool = False
     batch_size: int = 64
     micro_batch_size: int = 32
 
@@ -52,17 +55,30 @@ def plan_for(minutes: float) -> Plan:
     # Longer runs see new scenes rather than the same ones again; very long ones stay within memory.
     rows = {task: max(64, round(count * min(scale, 10))) for task, count in _ROWS.items()}
     return Plan(
-        align_steps=max(4, round(1200 * scale)),
-        project_steps=max(4, round(100 * scale)),
-        tune_steps=max(4, round(700 * scale)),
+        align_steps=max(4, round(550 * scale)),
+        project_steps=max(4, round(80 * scale)),
+        tune_steps=max(4, round(350 * scale)),
         rows=rows,
         test_rows=min(2000, max(24, round(400 * scale))),
     )
 
 
 def plan_for_table(minutes: float) -> Plan:
-    """The plan for people's own data: fewer captions of the world, more tuning; the whole test split is asked."""
-    return plan_for(minutes)
+    """The plan for people's own data.
+
+    Fewer captions of the world; the image encoder is tuned too, as it has seen nothing but that world.
+    """
+    world = plan_for(minutes)
+    scale = minutes / DEFAULT_MINUTES
+    return replace(
+        world,
+        align_steps=max(4, round(200 * scale)),
+        project_steps=max(4, round(50 * scale)),
+        tune_steps=max(4, round(1000 * scale)),
+        rows={"caption": world.rows["caption"]},
+        test_rows=max(24, round(1200 * minutes)),
+        tune_vision=True,
+    )
 
 
 def instructblip_stages(plan: Plan, seed: int) -> tuple[StageConfig, StageConfig]:
@@ -70,7 +86,7 @@ def instructblip_stages(plan: Plan, seed: int) -> tuple[StageConfig, StageConfig
     rates = dict.fromkeys(_CONNECTOR, 1e-3)
     return (
         _stage("blip2-stage-2", rates, plan.align_steps, plan, seed),
-        _stage("instruction-tuning", rates, plan.tune_steps, plan, seed),
+        _stage("instruction-tuning", {**rates, **_vision(plan)}, plan.tune_steps, plan, seed),
     )
 
 
@@ -78,13 +94,17 @@ def llava_stages(plan: Plan, seed: int) -> tuple[StageConfig, StageConfig]:
     """The projector alone on captions, then projector and language model (LLaVA section 4.2)."""
     return (
         _stage("llava-stage-1", {"projection": 2e-3}, plan.project_steps, plan, seed),
-        _stage("llava-stage-2", {"projection": 1e-3, "language": 1e-3}, plan.tune_steps, plan, seed),
+        _stage("llava-stage-2", {"projection": 1e-3, "language": 1e-3, **_vision(plan)}, plan.tune_steps, plan, seed),
     )
 
 
 def blind_stage(plan: Plan, seed: int) -> StageConfig:
     """The language model alone on the tuning rows: what can be learned without seeing."""
     return _stage("blind", {"language": 1e-3}, plan.tune_steps, plan, seed)
+
+
+def _vision(plan: Plan) -> dict[str, float]:
+    return {"vision": 3e-4} if plan.tune_vision else {}
 
 
 def _stage(name: str, rates: Mapping[str, float], steps: int, plan: Plan, seed: int) -> StageConfig:

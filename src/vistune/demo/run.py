@@ -10,19 +10,20 @@ from typing import Any
 from vistune.demo.display import Display
 from vistune.demo.folders import CHAINS, MODELS, done_file
 from vistune.demo.parallel import cores, run_chains
+from vistune.demo.plan import DEFAULT_MINUTES, OWN_DATA_MINUTES
 from vistune.demo.setup import Settings, claim_folder, make_settings
 from vistune.errors import InputError
 
 
 def run_demo(
-    minutes: float, out: Path, seed: int = 0, data: Path | None = None, columns: Mapping[str, str] | None = None
+    minutes: float | None, out: Path, seed: int = 0, data: Path | None = None, columns: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Tune InstructBLIP and LLaVA, evaluate both beside two baselines, write models, results and report into ``out``.
 
     Called again with the same arguments it does what is not done yet; the result is that of one undisturbed run.
 
     Args:
-        minutes: time it may take on two cores; sets the numbers of steps and of test rows.
+        minutes: time it may take on two cores; sets the numbers of steps and of test rows. None: 6, or 10 with data.
         out: folder; results.json, run.json, report.html, instructblip/, llava/, pictures/ (some of
             the test, to ask about) and work/ are written there.
         seed: of scenes, fresh weights and the order of samples.
@@ -35,6 +36,8 @@ def run_demo(
         InputError, DataError, ResumeError, StorageError, TrainingError: one sentence on what is wrong.
         Interrupted: stopped on request, with everything saved.
     """
+    if minutes is None:
+        minutes = DEFAULT_MINUTES if data is None else OWN_DATA_MINUTES
     if not (math.isfinite(minutes) and minutes > 0):
         raise InputError(f"minutes is {minutes}; expected a number above 0.")
     if not 0 <= seed < 2**31:

@@ -48,7 +48,7 @@ class Settings:
 
         if self.data is None:
             return world_tests(self.plan(), self.seed)
-        return table_tests(read_table(Path(self.data), self.columns, _TASK))
+        return table_tests(read_table(Path(self.data), self.columns, _TASK), self.plan(), self.seed)
 
 
 def make_settings(minutes: float, seed: int, data: Path | None, columns: Mapping[str, str] | None) -> Settings:

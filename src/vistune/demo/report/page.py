@@ -33,6 +33,12 @@ _HOW_MEASURED = (
 )
 
 
+_OWN_DATA = (
+    "Before that, the models learned from captions of vistune's own picture world. The image encoders had seen only "
+    "that world, so the last stage tunes them too."
+)
+
+
 def build_page(
     out: Path, settings: Settings, tasks: Sequence[EvalTask], results: Mapping[str, Any], record: Mapping[str, Any]
 ) -> str:
@@ -57,9 +63,9 @@ def build_page(
 
 def _head(settings: Settings, record: Mapping[str, Any]) -> str:
     if settings.data is None:
-        source, chip = "pictures of a procedural world", "picture world"
+        source, chip, more = "pictures of a procedural world", "picture world", ""
     else:
-        source, chip = f"the pictures in <code>{escape(settings.data)}</code>", "own data"
+        source, chip, more = f"the pictures in <code>{escape(settings.data)}</code>", "own data", f" {_OWN_DATA}"
     chips = [
         chip,
         f"plan for {settings.minutes:g} minutes",
@@ -72,7 +78,7 @@ def _head(settings: Settings, record: Mapping[str, Any]) -> str:
     return (
         "<h1>Two visual instruction tuners, tuned and measured</h1><p class='lead'>A small InstructBLIP and a small "
         f"LLaVA were tuned on {source}. Every figure stands beside two floors: always giving the most frequent answer, "
-        "and the same language model tuned on the same rows without seeing a picture.</p>"
+        f"and the same language model tuned on the same rows without seeing a picture.{more}</p>"
         f"<ul class='chips'>{listed}</ul>"
     )
 

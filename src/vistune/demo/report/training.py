@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _OPTIMISER = (
     "AdamW with betas 0.9 and 0.999, weight decay 0.05 (not on biases and norms), gradients clipped at norm 1, linear "
-    "warm-up, then a cosine to 0. Tasks are drawn with a probability proportional to the square root of their sizes."
+    "warm-up, then a cosine to 0. Tasks (answers, for own data) are drawn with a probability proportional to the "
+    "square root of their sizes."
 )
 
 
