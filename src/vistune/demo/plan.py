@@ -55,9 +55,9 @@ def plan_for(minutes: float) -> Plan:
     # Longer runs see new scenes rather than the same ones again; very long ones stay within memory.
     rows = {task: max(64, round(count * min(scale, 10))) for task, count in _ROWS.items()}
     return Plan(
-        align_steps=max(4, round(550 * scale)),
+        align_steps=max(4, round(450 * scale)),
         project_steps=max(4, round(80 * scale)),
-        tune_steps=max(4, round(350 * scale)),
+        tune_steps=max(4, round(320 * scale)),
         rows=rows,
         test_rows=min(2000, max(24, round(400 * scale))),
     )
