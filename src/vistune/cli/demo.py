@@ -18,7 +18,7 @@ def demo(
             "--minutes",
             envvar="VISTUNE_DEMO_MINUTES",
             min=0.01,
-            help="Time budget on two cores; scales the steps. 6, or 10 with --data, if not given.",
+            help="Time budget on two cores; scales the steps. 6, or 8 with --data, if not given.",
         ),
     ] = None,
     data: Annotated[

@@ -12,7 +12,7 @@ from typing import Any
 from vistune.train.config import StageConfig, make_stage
 
 DEFAULT_MINUTES = 6.0
-OWN_DATA_MINUTES = 10.0
+OWN_DATA_MINUTES = 8.0
 # Rows by task at the default length: unequal, as real data sets are, so that the square root has something to balance.
 _ROWS: Mapping[str, int] = {
     "caption": 12_000,
@@ -72,11 +72,11 @@ def plan_for_table(minutes: float) -> Plan:
     scale = minutes / DEFAULT_MINUTES
     return replace(
         world,
-        align_steps=max(4, round(200 * scale)),
+        align_steps=max(4, round(150 * scale)),
         project_steps=max(4, round(50 * scale)),
-        tune_steps=max(4, round(1000 * scale)),
+        tune_steps=max(4, round(600 * scale)),
         rows={"caption": world.rows["caption"]},
-        test_rows=max(24, round(1200 * minutes)),
+        test_rows=max(24, round(1500 * minutes)),
         tune_vision=True,
     )
 

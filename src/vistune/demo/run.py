@@ -23,7 +23,7 @@ def run_demo(
     Called again with the same arguments it does what is not done yet; the result is that of one undisturbed run.
 
     Args:
-        minutes: time it may take on two cores; sets the numbers of steps and of test rows. None: 6, or 10 with data.
+        minutes: time it may take on two cores; sets the numbers of steps and of test rows. None: 6, or 8 with data.
         out: folder; results.json, run.json, report.html, instructblip/, llava/, pictures/ (some of
             the test, to ask about) and work/ are written there.
         seed: of scenes, fresh weights and the order of samples.

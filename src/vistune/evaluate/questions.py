@@ -1,137 +1,131 @@
 """Whether a generated question about a scene of the picture world has the answer that was asked for.
 
-There are many right questions, so the text is read back with the wordings of the world's tasks and of the language
-model's pretraining, and answered from the scene.
+There are many right questions in many wordings: what is asked for and about which object is read from the words, and
+answered from the scene.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 
 from vistune.data.sources.world import WorldRow
-from vistune.world.pretrain import phrasings
 from vistune.world.scene import COLOURS, PLACES, SHAPES, SIZES, Scene
-from vistune.world.tasks import colour, count, existence, place, samples, shape
-from vistune.world.tasks.base import plural
+from vistune.world.tasks import colour, count, existence, place, shape
+from vistune.world.tasks.base import article, describe, plural
 
-# A language model that stays frozen asks in the words of its pretraining; they are as right as those of the tasks.
-_ATTRIBUTES = {
-    "colour": (*colour.TEMPLATES, *phrasings.COLOUR),
-    "shape": (*shape.TEMPLATES, *phrasings.SHAPE),
-    "place": (*place.TEMPLATES, *phrasings.PLACE),
+_VALUES = {"size": SIZES, "colour": COLOURS, "shape": SHAPES, "place": PLACES}
+_TEMPLATES = {
+    "thing": (*colour.TEMPLATES, *shape.TEMPLATES, *place.TEMPLATES),
+    "things": count.TEMPLATES,
+    "a thing": existence.TEMPLATES,
 }
-_COUNT = (*count.TEMPLATES, *phrasings.COUNT)
-_EXISTENCE = (*existence.TEMPLATES, *phrasings.EXISTENCE)
-_NUM_OBJECTS = 400
-_NOUNS = ("object", "thing")
-_AT_PLACE = " at the "
+# What is asked for, by the first of these that is found in the question.
+_ASKED = (
+    ("count", r"how many|number of|count"),
+    ("colour", r"color|colour"),
+    ("shape", r"what shape|which shape|shape (is|does|of|has)"),
+    ("place", r"where|position|which part|what place|which place|location|spot"),
+    ("existence", r"^(is|are|does|do|can|could)\b|there"),
+)
+# Attributes by which objects are told apart in a question.
+_FORMS = (("shape",), ("colour",), ("colour", "shape"), ("size", "shape"), ("size", "colour", "shape"), ("place",))
+
+Kind = dict[str, str]
 
 
 def answer_of(question: str, scene: Scene) -> str | None:
-    """The world's answer to a question; None if it is not of the world's wording, or not answerable in this scene."""
-    for attribute, templates in _ATTRIBUTES.items():
-        thing = _match(question, templates, "thing")
-        kind = None if thing is None else _kind(thing)
-        if kind is not None:
-            found = scene.matching(**kind)
-            return str(getattr(found[0], attribute)) if len(found) == 1 else None
-    things = _match(question, _COUNT, "things")
-    kind = None if things is None else _plural_kind(things)
-    if kind is not None:
-        return str(len(scene.matching(**kind)))
-    thing = _match(question, _EXISTENCE, "thing")
-    kind = None if thing is None else _kind(re.sub(r"^an? ", "", thing))
-    if kind is not None:
-        return "yes" if scene.matching(**kind) else "no"
-    return None
+    """The answer to a question in any wording; None if it asks for nothing, or is not answerable in this scene."""
+    text = " ".join(re.sub(r"[^a-z ]", " ", question.lower()).split())
+    asked = next((name for name, pattern in _ASKED if re.search(pattern, text)), None)
+    kind = _kind_in(text)
+    if asked is None or kind is None:
+        return None
+    found = scene.matching(**kind)
+    if asked == "count":
+        return str(len(found)) if kind or re.search(r"objects?|things?", text) else None
+    if asked == "existence":
+        return ("yes" if found else "no") if kind else None
+    if asked in kind or len(found) != 1:
+        return None
+    return str(getattr(found[0], asked))
 
 
 def with_other_questions(rows: Sequence[WorldRow], number: int, seed: int) -> list[WorldRow]:
     """Question generation made rankable: the right question among others that have another answer in this scene.
 
-    All have the wording of the right one and differ in the object they ask about, so that neither length nor words give
-    the right one away. Objects are those that questions about scenes of the validation split ask about.
+    All candidates of a row have its wording and differ in the object they ask about; if possible they name it by the
+    same attributes, so that neither words nor length give the right one away.
     """
     rng = random.Random(f"questions {seed}")
-    objects: dict[tuple[str, ...], list[str]] = {}
-    for sample in samples("question", "val", _NUM_OBJECTS, seed):
-        templates, _, thing = _wording(sample.target)
-        objects.setdefault(templates, []).append(thing)
     ranked = []
     for row in rows:
         target = str(row.example.target)
-        templates, wording, _ = _wording(target)
         wanted = answer_of(target, row.scene)
-        texts = {text: answer_of(text, row.scene) for text in map(wording.format, dict.fromkeys(objects[templates]))}
-        wrong = [text for text, answer in texts.items() if answer not in (wanted, None)]
-        unanswerable = [text for text, answer in texts.items() if answer is None]
-        chosen = rng.sample(wrong, min(number - 1, len(wrong)))
-        chosen += rng.sample(unanswerable, min(number - 1 - len(chosen), len(unanswerable)))
-        candidates = [target, *chosen]
+        template, slot, kind = _parsed(target)
+        forms = sorted(_FORMS, key=lambda form, kind=kind: (set(form) != set(kind), rng.random()))  # type: ignore[misc]
+        wrong: list[str] = []
+        for form in forms:
+            others = [template.format(**{slot.split()[-1]: _named(slot, other)}) for other in _kinds(form)]
+            fitting = [text for text in others if text != target and answer_of(text, row.scene) != wanted]
+            wrong += rng.sample(fitting, min(len(fitting), number - 1 - len(wrong)))
+        candidates = [target, *wrong]
         rng.shuffle(candidates)
         ranked.append(replace(row, example=replace(row.example, candidates=tuple(candidates))))
     return ranked
 
 
-def _wording(question: str) -> tuple[tuple[str, ...], str, str]:
-    """Templates of the task, the wording with {} for the object, and the object of a question of the world's tasks."""
-    tasks = ((colour, "thing"), (shape, "thing"), (place, "thing"), (count, "things"), (existence, "thing"))
-    for task, slot in tasks:
-        for template, pattern in zip(_longest_first(task.TEMPLATES), _patterns(task.TEMPLATES, slot), strict=True):
-            if found := pattern.fullmatch(_plain(question)):
-                return task.TEMPLATES, template.replace(f"{{{slot}}}", "{}"), found.group(1)
-    raise ValueError(f"{question!r} is no question of the picture world's tasks; expected one of their wordings.")
-
-
-def _match(question: str, templates: Sequence[str], slot: str) -> str | None:
-    for pattern in _patterns(tuple(templates), slot):
-        found = pattern.fullmatch(_plain(question))
-        if found:
-            return found.group(1)
-    return None
-
-
-def _plain(text: str) -> str:
-    """Single spaces, no closing mark."""
-    return " ".join(text.split()).rstrip("?. ")
-
-
-def _longest_first(templates: tuple[str, ...]) -> list[str]:
-    """A short template also fits questions of a longer one, with too much in its place."""
-    return sorted(templates, key=len, reverse=True)
+def _parsed(question: str) -> tuple[str, str, Kind]:
+    """Template, slot and attributes of a question that the world made."""
+    for slot, template, pattern in _patterns():
+        found = pattern.fullmatch(question)
+        kind = _kind_in(found.group(1).lower()) if found else None
+        if kind is not None:
+            return template, slot, kind
+    raise ValueError(f"{question!r} is no question of the world's tasks.")
 
 
 @cache
-def _patterns(templates: tuple[str, ...], slot: str) -> tuple[re.Pattern[str], ...]:
-    texts = [re.escape(_plain(t)).replace(re.escape(f"{{{slot}}}"), "(.+?)") for t in _longest_first(templates)]
-    return tuple(re.compile(text, re.IGNORECASE) for text in texts)
+def _patterns() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+    """The longest template first: a short one also fits questions of a longer one, with too much in its place."""
+    listed = [(slot, template) for slot, templates in _TEMPLATES.items() for template in templates]
+    listed.sort(key=lambda item: len(item[1]), reverse=True)
+    return tuple(
+        (slot, template, re.compile(re.sub(r"\\{things?\\}", "(.+)", re.escape(template)))) for slot, template in listed
+    )
 
 
-def _kind(thing: str) -> dict[str, str] | None:
-    """Attributes in a noun phrase such as "small red circle" or "object at the top left"; None if it is none."""
-    described, _, where = thing.partition(_AT_PLACE)
-    kind: dict[str, str] = {}
-    if where:
-        if where not in PLACES:
-            return None
-        kind["place"] = where
-    for word in described.split():
-        attribute = next((n for n, v in (("size", SIZES), ("colour", COLOURS), ("shape", SHAPES)) if word in v), None)
-        if attribute is None and word in _NOUNS:
-            continue
-        if attribute is None or attribute in kind:
-            return None
-        kind[attribute] = word
+def _kinds(form: Sequence[str]) -> Iterator[Kind]:
+    for values in itertools.product(*(_VALUES[name] for name in form)):
+        yield dict(zip(form, values, strict=True))
+
+
+def _named(slot: str, kind: Kind) -> str:
+    """The kind as the slot wants it: singular, plural, or with an article."""
+    described = {name: value for name, value in kind.items() if name != "place"}
+    noun = describe(**described)
+    noun = plural(noun) if slot == "things" else article(noun) if slot == "a thing" else noun
+    return f"{noun} at the {kind['place']}" if "place" in kind else noun
+
+
+def _kind_in(text: str) -> Kind | None:
+    """All attributes that a text names; None if it names two values of one."""
+    kind: Kind = {}
+    for name in PLACES:
+        if re.search(rf"\b{name}\b", text):
+            if "place" in kind:
+                return None
+            kind["place"] = name
+            text = text.replace(name, " ")
+    for word in text.split():
+        for attribute in ("size", "colour", "shape"):
+            singular = next((v for v in _VALUES[attribute] if word in (v, plural(v))), None)
+            if singular is not None:
+                if attribute in kind:
+                    return None
+                kind[attribute] = singular
     return kind
-
-
-def _plural_kind(things: str) -> dict[str, str] | None:
-    words = things.split()
-    for noun in (*SHAPES, *_NOUNS):
-        if words and words[-1] == plural(noun):
-            return _kind(" ".join([*words[:-1], noun]))
-    return None

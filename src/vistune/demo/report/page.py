@@ -124,8 +124,9 @@ def _figures(tasks: Sequence[EvalTask], results: Mapping[str, Any], record: Mapp
     others = [f"{task.name}: {task.score_name}" for task in tasks if not task.core]
     if others:
         notes.append(
-            "Captions and questions to generate are ranked among five texts, four of them of other pictures; their "
-            f"free texts are scored otherwise ({escape('; '.join(others))}). They do not count in the means."
+            "Captions are ranked among five, four of them of other pictures; questions to generate among five in the "
+            "same wording, four of which have another answer. Their free texts are scored otherwise "
+            f"({escape('; '.join(others))}). They do not count in the means."
         )
     listed = "".join(f'<p class="note">{note}</p>' for note in notes)
     core = [task.name for task in tasks if task.core]
