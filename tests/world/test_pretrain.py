@@ -125,3 +125,27 @@ def test_the_whole_pretraining_runs(tmp_path: Path) -> None:
     verify(out)
     assert record(out)["parts"]["language"]["probe"]["task"]["colour"] < 0.9
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_every_part_is_trained_even_when_two_end_together(
+    cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vistune.world.assets import NAMES
+    from vistune.world.pretrain import pipeline
+
+    started = []
+
+    class Ended:
+        def poll(self) -> int:
+            return 0
+
+    def start(name: str, work: Path, quiet: bool) -> Ended:
+        started.append(name)
+        return Ended()
+
+    monkeypatch.setattr(pipeline.os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(pipeline, "_start", start)
+    monkeypatch.setattr(pipeline, "_POLL_SECONDS", 0.0)
+    pipeline._train_parts(tmp_path, quiet=True)
+    assert sorted(started) == sorted(NAMES)

@@ -107,24 +107,27 @@ def _size(model: Any) -> int:
 
 def _train_parts(work: Path, quiet: bool) -> None:
     """The language model takes longest, so it runs from the start beside one encoder after the other."""
-    running = {"language": _start("language", work, quiet)}
-    waiting = ["eva", "clip"]
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    waiting = ["language", "eva", "clip"]
+    at_once = min(2, os.cpu_count() or 1)
     try:
-        while running:
-            if waiting and len(running) < max(1, min(2, os.cpu_count() or 1)):
+        while waiting or running:
+            while waiting and len(running) < at_once:
                 name = waiting.pop(0)
                 running[name] = _start(name, work, quiet)
             time.sleep(_POLL_SECONDS)
-            for name, process in list(running.items()):
-                code = process.poll()
-                if code:
-                    raise VistuneError(f"pretraining of {name!r} ended with exit code {code}: see its output above")
-                if code == 0:
-                    del running[name]
+            running = {name: process for name, process in running.items() if not _ended(name, process)}
     finally:
         for process in running.values():
             process.kill()
             process.wait()
+
+
+def _ended(name: str, process: subprocess.Popen[bytes]) -> bool:
+    code = process.poll()
+    if code:
+        raise VistuneError(f"pretraining of {name!r} ended with exit code {code}: see its output above")
+    return code == 0
 
 
 def _start(name: str, work: Path, quiet: bool) -> subprocess.Popen[bytes]:
