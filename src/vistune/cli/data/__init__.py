@@ -1,0 +1,1 @@
+"""`vistune data`: list, check, preview, build and compare data sets."""
