@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,18 +12,16 @@ from torch import Tensor, nn
 
 from vistune.model.attention import register_attention
 from vistune.world.pretrain.documents import Document, DocumentWriter
-from vistune.world.pretrain.optim import Optimizers, schedule
+from vistune.world.pretrain.optim import Log, Optimizers, Updates
 from vistune.world.pretrain.settings import LanguageSettings
 from vistune.world.scene import COLOURS, EXTRA_COLOURS, EXTRA_SHAPES, SHAPES, Scene, scenes
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-Log = Callable[[dict[str, float]], None]
 # One scene in eight has shapes and colours that the world's own tasks do not ask for.
 _WIDER_SCENES = 0.125
 _IGNORED = -100
-_LOG_EVERY = 50
 
 
 def build_language_model(tokenizer: PreTrainedTokenizerFast, settings: LanguageSettings) -> LlamaForCausalLM:
@@ -59,19 +56,13 @@ def train_language_model(
     torch.manual_seed(seed)
     untrained = model.model.embed_tokens.weight.detach().clone()
     optimizers = Optimizers(model, model.model.layers, settings.learning_rate, settings.weight_decay)
+    updates = Updates(optimizers, model, settings, log)
     batches = _batches(DocumentWriter(tokenizer), settings, seed)
     model.train()
-    started, losses = time.time(), []
-    for step, documents in enumerate(batches):
+    for documents in batches:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss = document_loss(model, documents)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizers.step(schedule(step, settings.steps, settings.warmup_steps))
-        losses.append(loss.detach())
-        if (step + 1) % _LOG_EVERY == 0:
-            mean = float(torch.stack(losses[-_LOG_EVERY:]).mean())
-            log({"step": step + 1, "loss": round(mean, 4), "seconds": round(time.time() - started, 1)})
+        updates.apply(loss)
     model.eval()
     _share_spellings(model, tokenizer, untrained)
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from vistune.world.pretrain.settings import LanguageSettings, VisionSettings
+
+Log = Callable[[dict[str, float]], None]
+_LOG_EVERY = 50
 
 
 class Optimizers:
@@ -35,6 +42,35 @@ class Optimizers:
                 group["lr"] = self._peak * factor
             optimizer.step()
             optimizer.zero_grad()
+
+
+class Updates:
+    """Turns the loss of step after step into updates; `log` gets the mean loss and the seconds every 50 steps.
+
+    Args:
+        optimizers: of everything that trains. clipped: whose gradient's norm is kept at 1 at most.
+    """
+
+    def __init__(
+        self, optimizers: Optimizers, clipped: nn.Module, settings: LanguageSettings | VisionSettings, log: Log
+    ) -> None:
+        self._optimizers = optimizers
+        self._clipped = clipped
+        self._settings = settings
+        self._log = log
+        self._losses: list[Tensor] = []
+        self._started = time.time()
+
+    def apply(self, loss: Tensor) -> None:
+        """Backward, clip, step."""
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._clipped.parameters(), 1.0)
+        done = len(self._losses)
+        self._optimizers.step(schedule(done, self._settings.steps, self._settings.warmup_steps))
+        self._losses.append(loss.detach())
+        if (done + 1) % _LOG_EVERY == 0:
+            mean = float(torch.stack(self._losses[-_LOG_EVERY:]).mean())
+            self._log({"step": done + 1, "loss": round(mean, 4), "seconds": round(time.time() - self._started, 1)})
 
 
 def schedule(step: int, steps: int, warmup_steps: int, floor: float = 0.02) -> float:

@@ -8,8 +8,6 @@ at this size.
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vistune.model.attention import register_attention
-from vistune.world.pretrain.optim import Optimizers, schedule
+from vistune.world.pretrain.optim import Log, Optimizers, Updates
 from vistune.world.pretrain.phrases import (
     ALL_COLOURS,
     ALL_SHAPES,
@@ -33,9 +31,7 @@ from vistune.world.scene import Scene, scenes
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Log = Callable[[dict[str, float]], None]
 MEAN, STD = 0.5, 0.5  # of the packaged image processors
-_LOG_EVERY = 50
 
 
 def build_encoder(kind: str, settings: VisionSettings) -> PreTrainedModel:
@@ -126,8 +122,8 @@ def train_encoder(kind: str, model: PreTrainedModel, settings: VisionSettings, s
     tower = PhraseTower(settings.hidden_size, 1 if kind == "eva" else 2)
     optimizers = Optimizers(nn.ModuleList([model, tower]), model, settings.learning_rate, settings.weight_decay)
     model.train()
-    started, losses = time.time(), []
-    for step in range(settings.steps):
+    updates = Updates(optimizers, model, settings, log)
+    for _ in range(settings.steps):
         rows = torch.randint(len(pixels), (settings.batch_size,), generator=generator)
         phrases = draw_phrases(attributes[rows], settings.num_phrases, generator)
         truth = fits(attributes[rows], phrases).float()
@@ -137,12 +133,5 @@ def train_encoder(kind: str, model: PreTrainedModel, settings: VisionSettings, s
                 F.binary_cross_entropy_with_logits(tower.logits(places, tower(phrases), head), truth)
                 for head, places in enumerate(features)
             ]
-        loss = torch.stack(losses_here).mean()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizers.step(schedule(step, settings.steps, settings.warmup_steps))
-        losses.append(loss.detach())
-        if (step + 1) % _LOG_EVERY == 0:
-            mean = float(torch.stack(losses[-_LOG_EVERY:]).mean())
-            log({"step": step + 1, "loss": round(mean, 4), "seconds": round(time.time() - started, 1)})
+        updates.apply(torch.stack(losses_here).mean())
     model.eval()
