@@ -11,7 +11,7 @@ from tests.tiny import picture
 from vistune.checkpoint import load_model
 from vistune.data.encoded_set import EncodedSet
 from vistune.data.example import Example
-from vistune.data.features import FeatureCache, encode_features, encoder_fingerprint, final_norm
+from vistune.data.features import encode_features, final_norm
 from vistune.errors import DataError
 
 
@@ -23,6 +23,8 @@ def test_features_are_the_encoder_s_and_equal_pictures_share_a_row(tiny_checkpoi
     assert len(cache) == 2
     assert done == [1, 2]
     assert cache.rows_of(images) == [0, 1, 0]
+    with pytest.raises(DataError, match="no features of an image in memory among the 2"):
+        cache.rows_of([picture(2)])
     with torch.no_grad():
         expected = model.encode_images(processor.pixels(images[:2]))
     torch.testing.assert_close(cache.values, expected)
@@ -41,27 +43,6 @@ def test_features_from_before_the_norm_go_through_it(tiny_checkpoints: dict[str,
         encode_features(llava, its_processor, [picture(0)], before_norm=True)
     with pytest.raises(DataError, match="no pictures"):
         encode_features(llava, its_processor, [])
-
-
-def test_a_file_is_read_again_only_if_the_same_encoder_wrote_it(
-    tiny_checkpoints: dict[str, Path], tmp_path: Path
-) -> None:
-    model, processor = load_model(tiny_checkpoints["llava-linear"], dtype="float32")
-    path = tmp_path / "picture.png"
-    picture(3).save(path)
-    cache = encode_features(model, processor, [path, picture(1)], dtype=torch.bfloat16)
-    mark = encoder_fingerprint(model, processor, torch.bfloat16)
-    assert mark != encoder_fingerprint(model, processor, torch.float32)
-    file = tmp_path / "cache.safetensors"
-    assert FeatureCache.load(file, mark) is None
-    cache.save(file, mark)
-    again = FeatureCache.load(file, mark)
-    assert again is not None
-    assert again.rows == cache.rows
-    assert torch.equal(again.values, cache.values)
-    assert FeatureCache.load(file, "another") is None
-    file.write_bytes(file.read_bytes()[:50])
-    assert FeatureCache.load(file, mark) is None
 
 
 def test_encoded_sets_use_the_cache_or_no_pictures_at_all(tiny_checkpoints: dict[str, Path]) -> None:

@@ -10,7 +10,7 @@ from tests.train.rig import load, sets, stage
 
 from vistune.data.encoded_set import EncodedSet
 from vistune.data.example import Example
-from vistune.errors import RecipeError, TrainingError
+from vistune.errors import InputError, RecipeError, TrainingError
 from vistune.train.interrupt import Interrupted
 from vistune.train.log import LOG_FILE, read_log
 from vistune.train.loop import Progress, StageRun
@@ -58,6 +58,35 @@ def test_accumulation_and_padding_do_not_change_the_losses(tiny_checkpoints: dic
         runs[micro] = losses(folder)
     for micro in (3, 1):
         assert runs[micro] == pytest.approx(runs[None], rel=1e-4)
+
+
+@pytest.mark.parametrize("family", ["instructblip-llama", "instructblip-t5", "blip2-opt", "llava-mlp"])
+def test_packing_does_not_change_the_losses(family: str, tiny_checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    runs = []
+    for packing in ({}, {"max_tokens": 90}, {"max_tokens": 90, "micro_batch_size": 1}):
+        model, processor = load(tiny_checkpoints[family])
+        folder = tmp_path / str(len(runs))
+        settings = stage(batch_size=8, learning_rates={"projection": 1e-3}, **packing)
+        StageRun(model, settings, sets(model, processor), processor, folder).run()
+        runs.append(losses(folder))
+    for packed in runs[1:]:
+        assert packed == pytest.approx(runs[0], rel=1e-4)
+
+
+def test_samples_longer_than_a_packed_row_are_named(tiny_checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    model, processor = load(tiny_checkpoints["llava-mlp"])
+    run = StageRun(model, stage(max_tokens=10), sets(model, processor), processor, tmp_path)
+    with pytest.raises(InputError, match=r"Sample [ab]-\d+ has \d+ tokens, more than the 10 of a packed row"):
+        run.run()
+
+
+def test_models_that_cannot_be_packed_are_refused_before_training(
+    tiny_checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    model, processor = load(tiny_checkpoints["llava-mlp"])
+    model.language._takes_positions = False
+    with pytest.raises(RecipeError, match=r"counts positions from the beginning of the row.*leave out max_tokens"):
+        StageRun(model, stage(max_tokens=90), sets(model, processor), processor, tmp_path)
 
 
 def test_cached_features_do_not_change_the_losses(tiny_checkpoints: dict[str, Path], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from vistune.cli.ask import ask
 from vistune.cli.convert import convert
+from vistune.cli.data.app import data_app
 from vistune.cli.demo import demo
 from vistune.cli.failures import FriendlyGroup, show_warnings
 from vistune.cli.world import world_app
@@ -54,6 +55,7 @@ def shared_options(
 app.command()(demo)
 app.command()(ask)
 app.command()(convert)
+app.add_typer(data_app, name="data")
 app.add_typer(world_app, name="world")
 
 

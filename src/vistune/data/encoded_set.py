@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vistune.data.batch import Encoded
 from vistune.data.example import Example
-from vistune.data.features import FeatureCache
+from vistune.data.features import Features
 from vistune.data.processor import Processor
 
 
@@ -30,7 +30,7 @@ class EncodedSet:
         name: str,
         examples: Sequence[Example],
         processor: Processor,
-        features: FeatureCache | None = None,
+        features: Features | None = None,
         blind: bool = False,
         with_targets: bool = True,
     ) -> None:
@@ -54,10 +54,20 @@ class EncodedSet:
         tokens, rows = self._tokens[index]
         if rows is None or self.features is None:
             return tokens
-        values = self.features.values[rows]
+        values = self.features.read(rows)
         if self.features.pixels:
             return replace(tokens, pixel_values=values)
         return replace(tokens, image_features=values)
+
+    def tokens(self, index: int, epoch: int = 0) -> Encoded:
+        """The sample as token lists, its pictures as references; the same in every epoch."""
+        example = self.examples[index]
+        shown = replace(
+            example,
+            target=example.target if self._with_targets else None,
+            images=() if self._blind else example.images,
+        )
+        return self._processor.encode_example(shown)
 
     def all(self) -> list[Encoded]:
         """Every sample in order."""
@@ -69,7 +79,7 @@ class EncodedSet:
         if self.features is None or not images:
             return self._encode(index, None), None
         rows = self.features.rows_of(images)
-        return replace(self._encode(index, self.features.values[rows]), image_features=None), rows
+        return replace(self._encode(index, self.features.read(rows)), image_features=None), rows
 
     def _encode(self, index: int, features: Tensor | None) -> Encoded:
         example = self.examples[index]

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from vistune.data.archives import ArchiveMember
+    from vistune.data.archives import ArchiveMember, ImageBytes
     from vistune.data.video import VideoFrames
 
-    ImageRef = Image | Path | str | ArchiveMember | VideoFrames
+    ImageRef = Image | Path | str | ArchiveMember | ImageBytes | VideoFrames
 
 
 @dataclass(frozen=True)

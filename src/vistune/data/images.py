@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,9 +23,9 @@ MAX_ASPECT = 200
 def open_image(ref: ImageRef) -> Image:
     """A picture as upright 8-bit RGB.
 
-    Takes a path or a PIL image of any mode: animated ones give their first frame, EXIF rotation is applied, 16-bit and
-    float greys are scaled, CMYK, palette and alpha are converted as ``convert("RGB")`` does (so do LAVIS and
-    transformers).
+    Takes a path, a member of an archive, bytes or a PIL image of any mode: animated ones give their first frame, EXIF
+    rotation is applied, 16-bit and float greys are scaled, CMYK, palette and alpha are converted as
+    ``convert("RGB")`` does (so do LAVIS and transformers).
 
     Raises:
         ImageError: no such file, empty, not a picture, damaged, above 120 megapixels, or a strip thinner than 1:200.
@@ -32,13 +33,11 @@ def open_image(ref: ImageRef) -> Image:
     from PIL import Image as pil
     from PIL import ImageOps, UnidentifiedImageError
 
-    name = "the given image" if not isinstance(ref, str | Path) else f"image {str(ref)!r}"
+    name = _name(ref)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pil.DecompressionBombWarning)
-            image = _open_file(Path(ref), name) if isinstance(ref, str | Path) else ref
-            if not isinstance(image, pil.Image):
-                raise ImageError(f"Got {type(ref).__name__} as an image; expected a path or a PIL image.")
+            image = _opened(ref, name)
             _check_size(image, name)
             image.seek(0)
             image.load()
@@ -54,20 +53,76 @@ def open_image(ref: ImageRef) -> Image:
         raise ImageError(f"{_start(name)} cannot be read ({error}); is the file damaged or cut off?") from error
 
 
+def open_images(refs: Sequence[ImageRef]) -> list[Image]:
+    """Every picture in reading order; a video gives its frames. Errors as in `open_image`."""
+    from vistune.data.video import VideoFrames
+
+    return [
+        image
+        for ref in refs
+        for image in (map(open_image, ref.read()) if isinstance(ref, VideoFrames) else [open_image(ref)])
+    ]
+
+
+def count_images(refs: Sequence[ImageRef]) -> int:
+    """How many pictures `open_images` gives, without opening anything."""
+    return sum(getattr(ref, "num_frames", 1) for ref in refs)
+
+
+def image_bytes(ref: ImageRef) -> bytes | None:
+    """The bytes of a picture's file as they stand, None for a picture that is none (a PIL image).
+
+    Raises:
+        ImageError: there is no such file, or it cannot be read.
+    """
+    if isinstance(ref, str | Path):
+        path = Path(ref)
+        _check_file(path, _name(ref))
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise ImageError(f"{_start(_name(ref))} cannot be read ({error.strerror}); check its rights.") from error
+    return ref.read() if isinstance(ref, _readable()) else None  # type: ignore[union-attr, return-value]
+
+
+def _readable() -> tuple[type, ...]:
+    from vistune.data.archives import ArchiveMember, ImageBytes
+
+    return (ArchiveMember, ImageBytes)
+
+
+def _name(ref: object) -> str:
+    named = isinstance(ref, (str, Path, *_readable()))
+    return f"image {str(ref)!r}" if named else "the given image"
+
+
 def _start(name: str) -> str:
     return name[0].upper() + name[1:]
 
 
-def _open_file(path: Path, name: str) -> Image:
+def _opened(ref: object, name: str) -> Image:
     from PIL import Image as pil
 
+    if isinstance(ref, str | Path):
+        _check_file(Path(ref), name)
+        return pil.open(ref)
+    if isinstance(ref, _readable()):
+        data: bytes = ref.read()  # type: ignore[attr-defined]
+        if not data:
+            raise ImageError(f"{_start(name)} is empty (0 bytes); fetch or copy it again.")
+        return pil.open(io.BytesIO(data))
+    if not isinstance(ref, pil.Image):
+        raise ImageError(f"Got {type(ref).__name__} as an image; expected a path or a PIL image.")
+    return ref
+
+
+def _check_file(path: Path, name: str) -> None:
     if not path.exists():
         raise ImageError(f"There is no {name}; check the path.")
     if path.is_dir():
         raise ImageError(f"{_start(name)} is a folder; give a picture file.")
     if path.stat().st_size == 0:
         raise ImageError(f"{_start(name)} is empty (0 bytes); fetch or copy it again.")
-    return pil.open(path)
 
 
 def _check_size(image: Image, name: str) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from vistune.data.batch import IGNORE, Batch, Encoded, Side, collate
-from vistune.data.images import open_image, pixel_values
+from vistune.data.batch import IGNORE, Batch, Encoded, Side, collate, pack
+from vistune.data.formats.chat_template import ChatTemplate
+from vistune.data.images import open_image, open_images, pixel_values
 from vistune.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vistune.data.example import ImageRef
+    from vistune.data.example import Example, ImageRef
 
     Images = ImageRef | Sequence[ImageRef] | None
 
@@ -83,13 +85,8 @@ class Processor:
             marks = "" if self.image_first else (self.image_token + "\n") * num_images
             text = marks + prompt
         else:
-            content = [{"type": "image"}] * num_images + [{"type": "text", "text": prompt}]
-            text = self.tokenizer.apply_chat_template(
-                [{"role": "user", "content": content}],
-                chat_template=self.chat_template,
-                tokenize=False,
-                add_generation_prompt=True,
-            )
+            words = (self.image_token + "\n") * num_images + prompt
+            text = self.chat_format().prompt([(words, None)], self.tokenizer)
         self._check_marks(text, num_images)
         return text
 
@@ -102,6 +99,16 @@ class Processor:
                 f"The prompt has {marks} {self.image_token} for {num_images} images, expected {expected}: this model "
                 f"puts an image {place}."
             )
+
+    def chat_format(self) -> ChatTemplate:
+        """The checkpoint's chat template as a conversation format.
+
+        Raises:
+            InputError: it has none.
+        """
+        if self.chat_template is None:
+            raise InputError("This checkpoint has no chat template; name a conversation format, such as 'v1'.")
+        return ChatTemplate(self.chat_template, self.image_token)
 
     def prompt_ids(self, prompt: str, num_images: int, raw: bool = False) -> list[int]:
         """Token ids of one prompt, placeholders and special tokens included."""
@@ -165,10 +172,36 @@ class Processor:
             image_features=image_features,
         )
 
+    def encode_example(self, example: Example, format: str | None = None) -> Encoded:
+        """Tokens and labels of an example in a conversation format; see `vistune.data.encode.encode_example`."""
+        from vistune.data.encode import encode_example
+
+        return encode_example(self, example, format)
+
+    def load(self, encoded: Encoded) -> Encoded:
+        """The sample with the pixels of its pictures, opened and prepared now.
+
+        Raises:
+            ImageError: one of them cannot be opened.
+        """
+        if not encoded.images:
+            return encoded
+        return replace(encoded, pixel_values=pixel_values(open_images(encoded.images), self.image_processor))
+
     def collate(self, samples: Sequence[Encoded], side: Side = "right") -> Batch:
         """Samples as one padded batch."""
+        return collate(samples, self.pad_id, self._instruction_pad_id, side)
+
+    def pack(
+        self, rows: Sequence[Sequence[Encoded]], length: int | None = None, target_length: int | None = None
+    ) -> Batch:
+        """Several samples to a row as one batch; see `vistune.data.batch.pack`."""
+        return pack(rows, self.pad_id, self._instruction_pad_id, self.encoder_decoder, length, target_length)
+
+    @property
+    def _instruction_pad_id(self) -> int:
         pad_id = getattr(self.qformer_tokenizer, "pad_token_id", None)
-        return collate(samples, self.pad_id, 0 if pad_id is None else int(pad_id), side)
+        return 0 if pad_id is None else int(pad_id)
 
     def encode(
         self,

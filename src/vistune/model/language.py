@@ -5,9 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
+from vistune.errors import InputError
 from vistune.model.attention import use_attention
+from vistune.model.segments import segment_mask, segment_positions, segment_starts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -38,41 +41,115 @@ class LanguageModel(nn.Module):
             return {}
         return {"position_ids": (attention_mask.long().cumsum(-1) - 1).clamp_min(0)}
 
-    def logits(self, inputs_embeds: Tensor, attention_mask: Tensor, labels: Tensor | None = None) -> Tensor:
+    def logits(
+        self,
+        inputs_embeds: Tensor,
+        attention_mask: Tensor,
+        labels: Tensor | None = None,
+        segment_ids: Tensor | None = None,
+        target_segments: Tensor | None = None,
+    ) -> Tensor:
         """Logits at every position.
 
         Args:
             inputs_embeds: [B, L, d], attention_mask [B, L].
             labels: [B, T], only for encoder-decoders: the decoder reads them shifted right.
+            segment_ids: [B, L] where rows hold several samples (vistune.model.segments); target_segments: [B, T], the
+                samples of ``labels``, for encoder-decoders.
 
         Returns:
             [B, L, V] (decoder-only) or [B, T, V] (encoder-decoder)
         """
-        arguments: dict[str, Any] = {"inputs_embeds": inputs_embeds, "attention_mask": attention_mask}
         if self.is_encoder_decoder:
-            if labels is None:
-                raise ValueError("An encoder-decoder language model needs labels for its decoder; pass them.")
-            arguments["decoder_input_ids"] = self.model.prepare_decoder_input_ids_from_labels(labels=labels)
-        else:
-            arguments.update(self.position_arguments(attention_mask))
-        output: Tensor = self.model(**arguments, use_cache=False).logits
+            return self._decoder_logits(inputs_embeds, attention_mask, labels, segment_ids, target_segments)
+        arguments = self._row_arguments(attention_mask, segment_ids)
+        output: Tensor = self.model(inputs_embeds=inputs_embeds, use_cache=False, **arguments).logits
         return output
 
-    def learned_logits(self, inputs_embeds: Tensor, attention_mask: Tensor, learned: Tensor) -> Tensor:
+    def learned_logits(
+        self, inputs_embeds: Tensor, attention_mask: Tensor, learned: Tensor, segment_ids: Tensor | None = None
+    ) -> Tensor:
         """Logits of a decoder-only model only where ``learned`` [B, L] (bool) is True -> [number of True, V].
 
         Models that do more than one Linear on top (soft-capped or scaled logits) compute all and pick.
         """
         if not self._has_plain_head():
-            return self.logits(inputs_embeds, attention_mask)[learned]
-        hidden = self.model.get_decoder()(
-            inputs_embeds=inputs_embeds,
-            attention_mask=attention_mask,
-            use_cache=False,
-            **self.position_arguments(attention_mask),
-        ).last_hidden_state
+            return self.logits(inputs_embeds, attention_mask, segment_ids=segment_ids)[learned]
+        arguments = self._row_arguments(attention_mask, segment_ids)
+        hidden = self.model.get_decoder()(inputs_embeds=inputs_embeds, use_cache=False, **arguments).last_hidden_state
         output: Tensor = self.model.get_output_embeddings()(hidden[learned])
         return output
+
+    def _row_arguments(self, attention_mask: Tensor, segment_ids: Tensor | None) -> dict[str, Tensor]:
+        """Mask and positions of a decoder-only model."""
+        if segment_ids is None:
+            return {"attention_mask": attention_mask, **self.position_arguments(attention_mask)}
+        self._check_packable(segment_ids)
+        mask = self._for_attention(segment_mask(segment_ids, segment_ids, causal=True))
+        return {"attention_mask": mask, "position_ids": segment_positions(segment_ids)}
+
+    def _decoder_logits(
+        self,
+        inputs_embeds: Tensor,
+        attention_mask: Tensor,
+        labels: Tensor | None,
+        segment_ids: Tensor | None,
+        target_segments: Tensor | None,
+    ) -> Tensor:
+        """Logits of an encoder-decoder, [B, T, V]; packed rows have a mask each for encoder, decoder and between."""
+        if labels is None:
+            raise ValueError("An encoder-decoder language model needs labels for its decoder; pass them.")
+        inputs = self.model.prepare_decoder_input_ids_from_labels(labels=labels)
+        output: Tensor
+        if segment_ids is None:
+            arguments = {"inputs_embeds": inputs_embeds, "attention_mask": attention_mask}
+            output = self.model(**arguments, decoder_input_ids=inputs, use_cache=False).logits
+            return output
+        if target_segments is None:
+            raise ValueError("Packed rows of an encoder-decoder need target_segments beside segment_ids; pass both.")
+        self._check_packable(segment_ids)
+        # What stands before the first token of a target is the start token, not the last token of the sample before.
+        inputs = inputs.masked_fill(segment_starts(target_segments), int(self.config.decoder_start_token_id))
+        own = self._for_attention(segment_mask(segment_ids, segment_ids))
+        encoded = self.model.get_encoder()(inputs_embeds=inputs_embeds, attention_mask=own).last_hidden_state
+        output = self.model(
+            encoder_outputs=(encoded,),
+            attention_mask=self._for_attention(segment_mask(target_segments, segment_ids)),
+            decoder_input_ids=inputs,
+            decoder_attention_mask=self._for_attention(segment_mask(target_segments, target_segments, causal=True)),
+            use_cache=False,
+        ).logits
+        return output
+
+    def _for_attention(self, mask: Tensor) -> Tensor:
+        """A bool mask as this model's attention takes it: transformers' own ``eager`` adds it to the scores."""
+        if self.model.config._attn_implementation != "eager":
+            return mask
+        dtype = self.model.get_input_embeddings().weight.dtype
+        return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min)
+
+    def _check_packable(self, segment_ids: Tensor) -> None:
+        problem = self.packing_problem
+        window = getattr(self.config, "sliding_window", None)
+        if problem is None and window is not None and segment_ids.shape[1] > window:
+            problem = f"looks back {window} tokens only, fewer than the {segment_ids.shape[1]} of a row"
+        if problem is not None:
+            raise InputError(
+                f"The language model ({self.config.model_type}) {problem}, so packed rows would mix samples; use "
+                "padded batches, or shorter rows if it is their length."
+            )
+
+    @property
+    def packing_problem(self) -> str | None:
+        """Why rows of this model cannot hold several samples; None if they can."""
+        if getattr(self.model, "_is_stateful", False):
+            return "carries a state along the row"
+        # Relative positions need no telling: distances within a sample do not depend on where it stands.
+        relative = hasattr(self.config, "relative_attention_num_buckets")
+        told = self._takes_positions and not getattr(self.config, "alibi", False)
+        if not (told or (self.is_encoder_decoder and relative)):
+            return "counts positions from the beginning of the row"
+        return None
 
     def decode(
         self,

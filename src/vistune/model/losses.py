@@ -9,9 +9,15 @@ from torch import Tensor
 IGNORE = -100
 
 
-def shift_labels(labels: Tensor) -> Tensor:
-    """Labels of a decoder-only model moved to the position that predicts them: [B, L] -> [B, L], last one ignored."""
-    return torch.cat([labels[:, 1:], labels.new_full((labels.shape[0], 1), IGNORE)], dim=1)
+def shift_labels(labels: Tensor, segment_ids: Tensor | None = None) -> Tensor:
+    """Labels of a decoder-only model moved to the position that predicts them: [B, L] -> [B, L].
+
+    The last one of a row predicts nothing, nor that of a segment where ``segment_ids`` [B, L] numbers a row's samples.
+    """
+    following = labels[:, 1:]
+    if segment_ids is not None:
+        following = following.masked_fill(segment_ids[:, 1:] != segment_ids[:, :-1], IGNORE)
+    return torch.cat([following, labels.new_full((labels.shape[0], 1), IGNORE)], dim=1)
 
 
 def token_loss_sum(logits: Tensor, targets: Tensor) -> Tensor:

@@ -10,10 +10,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from transformers.activations import ACT2FN
 
-from vistune.model.attention import attention
 from vistune.model.config import QFormerConfig
+from vistune.model.qformer_blocks import AttentionBlock, Intermediate, ResidualOutput
+from vistune.model.ragged import Ragged, ragged_layout
 
 MaskMode = Literal["bidirectional", "causal"]
 
@@ -46,70 +46,6 @@ def self_attention_mask(num_queries: int, text_mask: Tensor | None, mode: MaskMo
     return seen & order
 
 
-class QFormerAttention(nn.Module):
-    """Multi-head attention with BERT's projections; keys and values may come from an encoder of another width."""
-
-    def __init__(self, config: QFormerConfig, key_size: int) -> None:
-        super().__init__()
-        self.num_heads = config.num_attention_heads
-        self.dropout = config.attention_dropout
-        self.query = nn.Linear(config.hidden_size, config.hidden_size)
-        self.key = nn.Linear(key_size, config.hidden_size)
-        self.value = nn.Linear(key_size, config.hidden_size)
-
-    def forward(self, hidden: Tensor, source: Tensor, mask: Tensor | None) -> Tensor:
-        """hidden [B, L, H], source [B, S, key_size], mask broadcastable to [B, heads, L, S] -> [B, L, H]"""
-        query, key, value = (
-            projection(states).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-            for projection, states in ((self.query, hidden), (self.key, source), (self.value, source))
-        )
-        context = attention(query, key, value, mask, self.dropout if self.training else 0.0)
-        return context.transpose(1, 2).flatten(2)
-
-
-class ResidualOutput(nn.Module):
-    """BERT's dense, dropout, add, LayerNorm (post-norm)."""
-
-    def __init__(self, config: QFormerConfig, input_size: int) -> None:
-        super().__init__()
-        self.dense = nn.Linear(input_size, config.hidden_size)
-        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout)
-
-    def forward(self, hidden: Tensor, residual: Tensor) -> Tensor:
-        """hidden [B, L, input_size], residual [B, L, H] -> [B, L, H]"""
-        output: Tensor = self.LayerNorm(self.dropout(self.dense(hidden)) + residual)
-        return output
-
-
-class AttentionBlock(nn.Module):
-    """Attention and its residual output."""
-
-    def __init__(self, config: QFormerConfig, key_size: int) -> None:
-        super().__init__()
-        self.attention = QFormerAttention(config, key_size)
-        self.output = ResidualOutput(config, config.hidden_size)
-
-    def forward(self, hidden: Tensor, source: Tensor, mask: Tensor | None) -> Tensor:
-        """Shapes as in QFormerAttention."""
-        output: Tensor = self.output(self.attention(hidden, source, mask), hidden)
-        return output
-
-
-class Intermediate(nn.Module):
-    """First half of the feed-forward."""
-
-    def __init__(self, config: QFormerConfig) -> None:
-        super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.intermediate_size)
-        self.activation = ACT2FN[config.hidden_act]
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """[B, L, H] -> [B, L, intermediate_size]"""
-        output: Tensor = self.activation(self.dense(hidden))
-        return output
-
-
 class QFormerLayer(nn.Module):
     """Shared self-attention; cross-attention and a feed-forward for queries; another feed-forward for text."""
 
@@ -125,19 +61,33 @@ class QFormerLayer(nn.Module):
         self.intermediate_query = Intermediate(config)
         self.output_query = ResidualOutput(config, config.intermediate_size)
 
-    def forward(self, hidden: Tensor, num_queries: int, image: Tensor | None, mask: Tensor | None) -> Tensor:
-        """hidden [B, Q+L, H], image [B, P, D] (None only without queries), mask from self_attention_mask"""
-        hidden = self.attention(hidden, hidden, mask)
+    def forward(
+        self,
+        hidden: Tensor,
+        num_queries: int,
+        image: Tensor | None,
+        mask: Tensor | None,
+        layout: Ragged | None = None,
+    ) -> Tensor:
+        """hidden [B, Q+L, H] or the layout's list, image [B, P, D] (None only without queries), mask of attention"""
+        hidden = self.attention(hidden, hidden, mask, layout)
+        if layout is not None:
+            queries, text = layout.split(hidden)
+            queries = self._query_output(queries, image) if num_queries else queries
+            return layout.join(queries, self.output(self.intermediate(text), text))
         parts: list[Tensor] = []
         if num_queries:
-            queries = hidden[:, :num_queries]
-            if self.crossattention is not None:
-                queries = self.crossattention(queries, image, None)
-            parts.append(self.output_query(self.intermediate_query(queries), queries))
+            parts.append(self._query_output(hidden[:, :num_queries], image))
         if hidden.shape[1] > num_queries:
             text = hidden[:, num_queries:]
             parts.append(self.output(self.intermediate(text), text))
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
+
+    def _query_output(self, queries: Tensor, image: Tensor | None) -> Tensor:
+        if self.crossattention is not None:
+            queries = self.crossattention(queries, image, None)
+        output: Tensor = self.output_query(self.intermediate_query(queries), queries)
+        return output
 
 
 class QFormerEmbeddings(nn.Module):
@@ -203,7 +153,7 @@ class QFormer(nn.Module):
             mode: see :func:`self_attention_mask`.
 
         Returns:
-            [B, Q+L, H]
+            [B, Q+L, H], zeros where text is padding and the mode is "bidirectional": nothing is computed there
         """
         if input_ids is not None:
             self._check_text(input_ids)
@@ -215,9 +165,15 @@ class QFormer(nn.Module):
         mask = self_attention_mask(num_queries, text_mask if input_ids is not None else None, mode)
         if image is not None:
             image = image.to(hidden.dtype)
+        layout = ragged_layout(num_queries, text_mask) if input_ids is not None and mode == "bidirectional" else None
+        if layout is None:
+            for layer in self.encoder.layer:
+                hidden = layer(hidden, num_queries, image, mask)
+            return hidden
+        tokens = layout.to_list(hidden)
         for layer in self.encoder.layer:
-            hidden = layer(hidden, num_queries, image, mask)
-        return hidden
+            tokens = layer(tokens, num_queries, image, mask, layout)
+        return layout.to_rows(tokens)
 
     def _check_text(self, input_ids: Tensor) -> None:
         if not self.config.text_input:

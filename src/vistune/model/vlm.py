@@ -14,6 +14,7 @@ from vistune.model.config import ModelConfig
 from vistune.model.connectors import build_connector
 from vistune.model.language import LanguageModel
 from vistune.model.losses import IGNORE, shift_labels, token_loss_sum
+from vistune.model.segments import count_by_segment
 from vistune.model.vision import VisionEncoder
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class VisionLanguageModel(nn.Module):
         instruction_ids: Tensor | None = None,
         instruction_mask: Tensor | None = None,
         sample_ids: Sequence[str] | None = None,
+        segment_ids: Tensor | None = None,
     ) -> Tensor:
         """Input embeddings with the images in their places.
 
@@ -86,7 +88,8 @@ class VisionLanguageModel(nn.Module):
             input_ids: [B, L]; ``config.image_token_id`` stands T times for each image, in reading order.
             pixel_values: [N, 3, H, W], or image_features [N, P, D] from :meth:`encode_images`; neither for text alone.
             instruction_ids, instruction_mask: [N, Lq] for an instruction-aware connector, one row an image.
-            sample_ids: names of the rows for error messages.
+            sample_ids: names of the rows for error messages; of the samples where ``segment_ids`` [B, L] packs several
+                into a row (see vistune.model.segments).
 
         Returns:
             [B, L, d]
@@ -96,16 +99,18 @@ class VisionLanguageModel(nn.Module):
         if image_features is None and pixel_values is not None:
             image_features = self.encode_images(pixel_values)
         num_images = 0 if image_features is None else image_features.shape[0]
-        self._check_placeholders(is_image, num_images, sample_ids)
+        self._check_placeholders(is_image, num_images, sample_ids, segment_ids)
         if image_features is None:
             return embeds
         image_embeds = self.connect(image_features, instruction_ids, instruction_mask)
         # Autocast, or a Q-Former kept in float32, can make the two differ; the language model's own dtype wins.
         return embeds.masked_scatter(is_image[..., None], image_embeds.to(embeds.dtype))
 
-    def _check_placeholders(self, is_image: Tensor, num_images: int, sample_ids: Sequence[str] | None) -> None:
+    def _check_placeholders(
+        self, is_image: Tensor, num_images: int, sample_ids: Sequence[str] | None, segment_ids: Tensor | None
+    ) -> None:
         per_image = self.num_image_tokens
-        counts = is_image.sum(1).tolist()
+        counts = is_image.sum(1).tolist() if segment_ids is None else count_by_segment(is_image, segment_ids)
         names = sample_ids or [f"row {row}" for row in range(len(counts))]
         for name, count in zip(names, counts, strict=True):
             if count % per_image:
@@ -130,29 +135,34 @@ class VisionLanguageModel(nn.Module):
         instruction_ids: Tensor | None = None,
         instruction_mask: Tensor | None = None,
         sample_ids: Sequence[str] | None = None,
+        segment_ids: Tensor | None = None,
+        target_segments: Tensor | None = None,
         return_logits: bool = False,
     ) -> VLMOutput:
         """Loss over the labels, and logits if asked for (always without labels).
 
         Args:
             attention_mask: [B, L]. labels: [B, L] (decoder-only) or [B, T] (encoder-decoder), -100 = not learned.
+            segment_ids: [B, L] where rows hold several samples each: none sees another, positions begin again, and the
+                loss is that of the samples alone. target_segments: [B, T], the same for an encoder-decoder's labels.
             return_logits: all logits, [B, L, V] or [B, T, V]; without it only learned positions are computed.
             Others: see :meth:`embed_inputs`.
         """
         embeds = self.embed_inputs(
-            input_ids, pixel_values, image_features, instruction_ids, instruction_mask, sample_ids
+            input_ids, pixel_values, image_features, instruction_ids, instruction_mask, sample_ids, segment_ids
         )
+        packing = {"segment_ids": segment_ids, "target_segments": target_segments}
         if labels is None:
-            return VLMOutput(None, None, self.language.logits(embeds, attention_mask))
+            return VLMOutput(None, None, self.language.logits(embeds, attention_mask, **packing))
         if self.language.is_encoder_decoder:
-            logits = self.language.logits(embeds, attention_mask, labels)
+            logits = self.language.logits(embeds, attention_mask, labels, **packing)
             targets = labels
         else:
-            targets = shift_labels(labels)
+            targets = shift_labels(labels, segment_ids)
             learned = targets != IGNORE
             if not return_logits:
-                logits = self.language.learned_logits(embeds, attention_mask, learned)
+                logits = self.language.learned_logits(embeds, attention_mask, learned, segment_ids)
                 return VLMOutput(token_loss_sum(logits, targets[learned]), learned.sum())
-            logits = self.language.logits(embeds, attention_mask)
+            logits = self.language.logits(embeds, attention_mask, **packing)
         loss_sum = token_loss_sum(logits, targets)
         return VLMOutput(loss_sum, (targets != IGNORE).sum(), logits if return_logits else None)

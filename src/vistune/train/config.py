@@ -22,7 +22,10 @@ class StageConfig(BaseModel):
         learning_rates: peak learning rate by part. ``vision`` is the image encoder but its last norm, which is
             ``ln_vision`` (BLIP-2 trains it while the encoder is frozen); ``queries``, ``qformer`` and ``projection``
             make up the connector (LLaVA has only ``projection``); ``language``.
-        steps, batch_size: length. micro_batch_size: rows that go through the model at once (None: the whole batch).
+        steps, batch_size: length, in samples a step. micro_batch_size: rows that go through the model at once (None:
+            all of them).
+        max_tokens: samples of a step share rows of at most this many tokens, with the same losses; None: a row each,
+            padded to the longest.
         warmup_steps: linear from ``warmup_start`` times the peak to the peak; then a cosine down to ``final`` times it.
         betas, weight_decay: of AdamW. Biases and one-dimensional parameters are not decayed (as in LAVIS).
         clip_norm: gradient norm above which gradients are scaled down; None: never.
@@ -39,6 +42,7 @@ class StageConfig(BaseModel):
     steps: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     micro_batch_size: int | None = Field(default=None, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1)
     warmup_steps: int = Field(default=0, ge=0)
     warmup_start: float = Field(default=0.0, ge=0, le=1)
     final: float = Field(default=0.0, ge=0, le=1)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -16,9 +16,11 @@ from vistune.data.batch import IGNORE, Batch, Encoded
 from vistune.data.encoded_set import EncodedSet
 from vistune.data.features import final_norm
 from vistune.data.mixture import Mixture
+from vistune.data.packing import RowSize, packed_rows
 from vistune.data.processor import Processor
 from vistune.errors import RecipeError, TrainingError
 from vistune.model.vlm import VisionLanguageModel
+from vistune.train.checks import check_packing, data_fingerprint, features_before_norm
 from vistune.train.config import StageConfig
 from vistune.train.interrupt import Interrupted
 from vistune.train.log import TrainLog
@@ -26,6 +28,8 @@ from vistune.train.optimiser import build_optimiser, set_rates
 from vistune.train.parts import select_parts, set_modes
 from vistune.train.precision import autocast
 from vistune.train.state import load_state, restore_weights, save_state
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class StageRun:
         folder: of state and log; if it holds a state, :meth:`run` goes on from it.
 
     Raises:
-        RecipeError: the stage trains what the model does not have, or the cached features do not fit what trains.
+        RecipeError: the stage trains what the model does not have, the cached features do not fit what trains, or its
+            rows cannot be packed.
     """
 
     def __init__(
@@ -68,9 +73,10 @@ class StageRun:
         self.mixture = Mixture({item.name: len(item) for item in self.sets}, stage.mixture_power, stage.seed)
         self._processor = processor
         self._trained = select_parts(model, stage.learning_rates)
-        self._before_norm = _features_before_norm(self.sets, stage)
+        check_packing(model, stage)
+        self._before_norm = features_before_norm(self.sets, stage)
         self._norm = final_norm(model)
-        self._fingerprint = _data_fingerprint(self.sets)
+        self._fingerprint = data_fingerprint(self.sets)
         self._pending: list[Tensor] = []
 
     def run(
@@ -110,7 +116,7 @@ class StageRun:
 
     def batch(self, step: int) -> list[Encoded]:
         """The samples of a step, a pure function of the stage's seed and the step."""
-        return [self.sets[which][index] for which, index in self.mixture.draws(step, self.stage.batch_size)]
+        return [self.sets[draw.set][draw.index] for draw in self.mixture.draws(step, self.stage.batch_size)]
 
     def describe_sample(self, step: int = 0) -> str:
         """The first sample of a step in words: what the model is given, and what it learns from."""
@@ -143,15 +149,12 @@ class StageRun:
         torch.manual_seed((self.stage.seed << 32) + step)
         set_rates(optimiser, self.stage, step)
         samples = self.batch(step)
-        total = sum(label != IGNORE for sample in samples for label in sample.labels or [])
+        batches = self._micro_batches(samples)
+        total = sum(batch.num_learned(self._processor.encoder_decoder) for batch in batches)
         loss = 0.0
-        for batch in self._micro_batches(samples):
+        for batch in batches:
             with autocast(self.stage.precision, self.model.device):
-                output = self.model(**self._with_norm(batch).model_inputs())
-                if output.loss_sum is None:
-                    raise RecipeError(
-                        f"Samples of stage {self.stage.name!r} have no answers; give examples with targets."
-                    )
+                output = self.model(**self._with_norm(batch.to(self.model.device)).model_inputs())
                 part = output.loss_sum / total
             part.backward()
             loss += float(part.detach())
@@ -163,12 +166,19 @@ class StageRun:
         return loss, norm
 
     def _micro_batches(self, samples: list[Encoded]) -> list[Batch]:
-        """Rows of similar length together: less padding, the same loss."""
-        size = self.stage.micro_batch_size or len(samples)
-        if size < len(samples):
+        """Packed rows, or rows of similar length together: less padding, the same loss."""
+        if any(sample.labels is None for sample in samples):
+            raise RecipeError(f"Samples of stage {self.stage.name!r} have no answers; give examples with targets.")
+        if self.stage.max_tokens is not None:
+            rows = packed_rows(samples, RowSize(self.stage.max_tokens), self._processor.encoder_decoder)
+            return [self._processor.pack(chunk) for chunk in self._chunks(rows)]
+        if self.stage.micro_batch_size is not None and self.stage.micro_batch_size < len(samples):
             samples = sorted(samples, key=lambda sample: len(sample.input_ids))
-        chunks = [samples[start : start + size] for start in range(0, len(samples), size)]
-        return [self._processor.collate(chunk).to(self.model.device) for chunk in chunks]
+        return [self._processor.collate(chunk) for chunk in self._chunks(samples)]
+
+    def _chunks(self, rows: list[Row]) -> list[list[Row]]:
+        size = self.stage.micro_batch_size or len(rows)
+        return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def _with_norm(self, batch: Batch) -> Batch:
         """Features cached before the encoder's last norm go through it here, so that it learns."""
@@ -212,27 +222,3 @@ class _Pace:
         self._step, self._time, self._losses = step, now, []
         left = seconds * (self._stage.steps - step)
         return Progress(self._stage.name, step, self._stage.steps, mean, self._stage.batch_size / seconds, left)
-
-
-def _features_before_norm(sets: Sequence[EncodedSet], stage: StageConfig) -> bool:
-    kinds = {item.features.before_norm for item in sets if item.features and not item.features.pixels}
-    if len(kinds) > 1:
-        raise RecipeError(
-            "Some cached features are from before the encoder's last norm, some from after; encode all alike."
-        )
-    if kinds and "vision" in stage.learning_rates:
-        raise RecipeError(
-            "The stage trains 'vision' on cached features, which do not change with it; leave out the cache."
-        )
-    if kinds == {False} and "ln_vision" in stage.learning_rates:
-        raise RecipeError("The stage trains 'ln_vision' on features cached after it; cache them with before_norm=True.")
-    return kinds == {True}
-
-
-def _data_fingerprint(sets: Sequence[EncodedSet]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for item in sets:
-        digest.update(f"{item.name} {len(item)}\n".encode())
-        for example in item.examples:
-            digest.update(f"{example.id}\t{example.instruction}\t{example.target}\n".encode())
-    return digest.hexdigest()

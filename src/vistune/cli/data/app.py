@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from vistune.cli.data.build import build
+from vistune.cli.data.check import check
+from vistune.cli.data.list_sets import list_sets
+from vistune.cli.data.overlap import overlap
+from vistune.cli.data.preview import preview
+
 data_app = typer.Typer(
     help="Data sets as instructions: what there is, whether it is whole, what it looks like.",
     no_args_is_help=True,
@@ -14,3 +20,12 @@ data_app = typer.Typer(
 @data_app.callback()
 def data() -> None:
     """Data sets as instructions: what there is, whether it is whole, what it looks like."""
+
+
+data_app.command("list")(list_sets)
+data_app.command("check")(check)
+data_app.command("preview")(preview)
+
+
+data_app.command("build")(build)
+data_app.command("overlap")(overlap)

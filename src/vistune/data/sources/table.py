@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vistune.data.example import Example
+from vistune.data.readers import read_jsonl
+from vistune.data.rows import BadRow, Place
 from vistune.errors import DataError
 
 COLUMNS: dict[str, str] = {"image": "image", "question": "question", "answer": "answer"}
@@ -69,33 +70,22 @@ def read_table(folder: Path, columns: Mapping[str, str] | None = None, task: str
 def _read(path: Path, names: Mapping[str, str], task: str) -> list[Example]:
     known: set[Path] = set()
     examples = []
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                place = f"{path.name}, line {number}"
-                row = _parse(line, place)
-                values = {kind: _value(row, name, kind, place) for kind, name in names.items()}
-                image = path.parent / values["image"]
-                if image not in known:
-                    _check_image(image, values["image"], place, path.parent)
-                    known.add(image)
-                examples.append(Example(f"{path.stem}-{number}", task, values["question"], values["answer"], (image,)))
+    for place, row in read_jsonl(path):
+        if isinstance(row, BadRow):
+            raise row
+        if not isinstance(row, dict):
+            raise DataError(f"{place}: this is a {type(row).__name__}, expected an object with the row's columns.")
+        values = {kind: _value(row, name, kind, place) for kind, name in names.items()}
+        image = path.parent / values["image"]
+        if image not in known:
+            _check_image(image, values["image"], place, path.parent)
+            known.add(image)
+        name = f"{path.stem}-{place.line}"
+        examples.append(Example(name, task, values["question"], values["answer"], (image,)))
     return examples
 
 
-def _parse(line: str, place: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{place}: this is no JSON ({error.msg} at column {error.colno}); write one object a line."
-        ) from error
-    if not isinstance(row, dict):
-        raise DataError(f"{place}: this is a {type(row).__name__}, expected an object with the row's columns.")
-    return row
-
-
-def _value(row: dict[str, Any], name: str, kind: str, place: str) -> str:
+def _value(row: dict[str, Any], name: str, kind: str, place: Place) -> str:
     if name not in row:
         found = ", ".join(repr(key) for key in row) or "none"
         raise DataError(
@@ -111,7 +101,7 @@ def _value(row: dict[str, Any], name: str, kind: str, place: str) -> str:
     return value.strip()
 
 
-def _check_image(image: Path, given: str, place: str, folder: Path) -> None:
+def _check_image(image: Path, given: str, place: Place, folder: Path) -> None:
     if not image.is_file():
         raise DataError(
             f"{place}: there is no picture {given!r} in {str(folder)!r}; paths are relative to that folder."
