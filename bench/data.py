@@ -3,7 +3,8 @@
     python bench/data.py [--part all|encoding|packing|features] [--samples 512] [--steps 4] [--repeats 5] [--json]
 
 Goals on two cores: 1.5 x the samples per second of transformers' processor in a DataLoader, 1.8 x of padded training.
-Pictures are 640x480 JPEGs of about 140 KB; lengths are those of InstructBLIP's held-in mixture (bench/mixed_lengths.py).
+Pictures are 640x480 JPEGs of about 140 KB; lengths are those of InstructBLIP's held-in mixture
+(bench/mixed_lengths.py).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ BATCH = 64
 
 
 def compare_packing(kind: str, max_tokens: int, steps: int, repeats: int) -> dict[str, float]:
-    """Training samples per second of an InstructBLIP on cached features: Q-Former and projection train, the rest frozen.
+    """Training samples per second of an InstructBLIP on cached features: Q-Former and projection train.
 
     Both see the same samples of the held-in mixture, steps of 64; the losses are compared too.
     """
@@ -81,8 +81,8 @@ def compare_features(count: int, repeats: int) -> dict[str, float]:
 def computed_features_ratio(tokens: float) -> dict[str, float]:
     """What the cache saves for ViT-g/14 with Vicuna-7B, from multiplications alone.
 
-    A Linear costs 2 operations per weight and token forwards, 2 more backwards for what lies before it, and 2 more where
-    it trains itself. ViT-g: 40 blocks of width 1408 and inner width 6144 on 257 tokens, forwards only. Q-Former and
+    A Linear costs 2 operations per weight and token forwards, 2 more backwards for what lies before it, and 2 more
+    where it trains itself. ViT-g: 40 blocks of width 1408 and inner width 6144 on 257 tokens, forwards only. Q-Former and
     projection: forwards and backwards with weights. Vicuna-7B: forwards and backwards without.
 
     Args:

@@ -21,8 +21,8 @@ class Example:
     """What a person would ask about pictures, and what would be right.
 
     A source fills in what the data set says (question, choices, ...); a template then writes ``instruction`` and
-    ``target`` from it. Rows that come in words of their own (LLaVA-Instruct, one's own prompts) have ``instruction`` and
-    ``target``, or ``turns``, from the start.
+    ``target`` from it. Rows that come in words of their own (LLaVA-Instruct, one's own prompts) have ``instruction``
+    and ``target``, or ``turns``, from the start.
 
     Args:
         id: unique within its data set.
