@@ -82,8 +82,8 @@ def computed_features_ratio(tokens: float) -> dict[str, float]:
     """What the cache saves for ViT-g/14 with Vicuna-7B, from multiplications alone.
 
     A Linear costs 2 operations per weight and token forwards, 2 more backwards for what lies before it, and 2 more
-    where it trains itself. ViT-g: 40 blocks of width 1408 and inner width 6144 on 257 tokens, forwards only. Q-Former and
-    projection: forwards and backwards with weights. Vicuna-7B: forwards and backwards without.
+    where it trains itself. ViT-g: 40 blocks of width 1408 and inner width 6144 on 257 tokens, forwards only. Q-Former
+    and projection: forwards and backwards with weights. Vicuna-7B: forwards and backwards without.
 
     Args:
         tokens: positions of the language model a sample, padding included.
