@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 120_000_000
 MAX_ASPECT = 200
+_ORIENTATION = 0x0112
 
 
 def open_image(ref: ImageRef) -> Image:
@@ -41,8 +42,9 @@ def open_image(ref: ImageRef) -> Image:
             _check_size(image, name)
             image.seek(0)
             image.load()
-            upright = ImageOps.exif_transpose(image) or image
-            return _to_rgb(upright)
+            # exif_transpose copies a picture that stands upright already.
+            turned = image.getexif().get(_ORIENTATION, 1) != 1
+            return _to_rgb(ImageOps.exif_transpose(image) or image if turned else image)
     except pil.DecompressionBombError as error:
         raise ImageError(f"{_start(name)} is far too large ({error}); make it smaller first.") from error
     except UnidentifiedImageError as error:

@@ -42,11 +42,11 @@ class LoadImages:
         self, processor: Processor, transform: ImageTransform | None = None, mirror_safe: Sequence[bool] = ()
     ) -> None:
         self._processor = processor
-        self._make = PixelMaker(processor.image_processor, transform)
+        self.make = PixelMaker(processor.image_processor, transform)
         self._mirror_safe = tuple(mirror_safe)
 
     def __call__(self, sample: Encoded, draw: Draw) -> Encoded:
-        """The sample with pixels [n, 3, H, W].
+        """The sample with pixels [n, 3, H, W] that still have to be finished.
 
         Raises:
             ImageError: a picture that cannot be read.
@@ -55,7 +55,7 @@ class LoadImages:
             return sample
         safe = bool(self._mirror_safe) and self._mirror_safe[draw.set] and not self._speaks_of_sides(sample)
         key = RandomKey(sample.id, draw.epoch, safe)
-        return replace(sample, pixel_values=self._make(open_images(sample.images), key))
+        return replace(sample, pixel_values=self.make.begin(open_images(sample.images), key))
 
     def _speaks_of_sides(self, sample: Encoded) -> bool:
         ids = [*sample.input_ids, *(sample.labels or [])]
@@ -144,7 +144,8 @@ class Loader:
     ) -> None:
         self.log = log or RowLog()
         self._planner = planner
-        self._maker = BatchMaker(sets, processor, load or LoadImages(processor))
+        self._load = load or LoadImages(processor)
+        self._maker = BatchMaker(sets, processor, self._load)
         self._workers = workers
         self._prefetch = prefetch
         self._steps = steps
@@ -208,7 +209,12 @@ class Loader:
             raise DataError(f"No sample of a whole batch can be used (the last: {made.bad[-1]}); repair the data.")
         for _ in made.batch.ids:
             self.log.good()
-        return made.batch
+        return self._finished(made.batch)
+
+    def _finished(self, batch: Batch) -> Batch:
+        if not isinstance(self._load, LoadImages) or batch.pixel_values is None:
+            return batch
+        return replace(batch, pixel_values=self._load.make.finish(batch.pixel_values))
 
 
 class _Plans:

@@ -99,16 +99,33 @@ class PixelMaker:
         Raises:
             InputError: a random transform without a key.
         """
-        if self._steps is None or self._levels is None:
+        return self.finish(self.begin(images, key))
+
+    def begin(self, images: Sequence[Image], key: RandomKey | None = None) -> Tensor:
+        """All of it that depends on the picture: [n, 3, H, W] uint8, a quarter of the bytes to send to the process that
+        trains; float32 and finished where the processor works in a way of its own.
+        """
+        steps = self._steps
+        if steps is None:
             tensor: Tensor = self._processor(images=list(images), return_tensors="pt")["pixel_values"]
             return tensor
-        steps = self._steps
         if self.transform.kind == "random-crop":
             squares = [self._random_crop(image, steps, key, number) for number, image in enumerate(images)]
         else:
             make = steps.functions()[self.transform.kind]
             squares = [make(image) for image in images]
-        return _look_up(squares, self._levels)
+        return torch.from_numpy(np.stack([np.asarray(square).transpose(2, 0, 1) for square in squares]))
+
+    def finish(self, pixels: Tensor) -> Tensor:
+        """Rescale and normalise what `begin` gave: one look-up, [n, 3, H, W] uint8 -> float32."""
+        if self._levels is None or pixels.dtype != torch.uint8:
+            return pixels
+        finished = torch.empty(pixels.shape, dtype=torch.float32, pin_memory=pixels.is_pinned())
+        for source, target in zip(pixels.numpy(), finished.numpy(), strict=True):
+            for channel in range(3):
+                # Levels of 8 bits are all in range; "clip" spares the check, and with it a copy.
+                np.take(self._levels[channel], source[channel], out=target[channel], mode="clip")
+        return finished
 
     def _random_crop(self, image: Image, steps: Steps, key: RandomKey | None, number: int) -> Image:
         from PIL.Image import Transpose
@@ -184,15 +201,3 @@ def _levels(processor: Any) -> np.ndarray:
     left_out = {"do_resize": False, "do_center_crop": False, "do_pad": False}
     pixels = processor(images=[pil.fromarray(ramp)], return_tensors="np", **left_out)["pixel_values"]
     return np.ascontiguousarray(pixels[0, :, 0], dtype=np.float32)
-
-
-def _look_up(squares: Sequence[Image], levels: np.ndarray) -> Tensor:
-    """Pictures of one size -> [n, 3, H, W]"""
-    width, height = squares[0].size
-    pixels = np.empty((len(squares), 3, height, width), dtype=np.float32)
-    for rows, square in zip(pixels, squares, strict=True):
-        values = np.asarray(square)
-        for channel in range(3):
-            # Levels of 8 bits are all in range; "clip" spares the check, and with it a copy.
-            np.take(levels[channel], values[:, :, channel], out=rows[channel], mode="clip")
-    return torch.from_numpy(pixels)
