@@ -32,7 +32,9 @@ def test_ask_prints_the_answer_and_nothing_else(tiny_checkpoints: dict[str, Path
 
 def test_interrupted_process_ends_with_130() -> None:
     program = (
-        "import sys, time, types\n"
+        "import signal, sys, time, types\n"
+        # a shell starts what it puts in the background with SIGINT ignored, and children inherit that
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def run_demo(**arguments):\n    print('started', flush=True)\n    time.sleep(60)\n"
         "sys.modules['vistune.demo'] = types.SimpleNamespace(run_demo=run_demo)\n"
         "sys.argv = ['vistune', 'demo']\n"
