@@ -75,7 +75,7 @@ def instructblip(kind: str, hidden: int = 512, layers: int = 8, vocab: int = 320
         num_attention_heads=4,
         intermediate_size=256,
         encoder_hidden_size=128,
-        max_position_embeddings=64,
+        max_position_embeddings=512,
     )
     config = ModelConfig(
         VisionConfig(vision), ConnectorConfig("qformer", qformer), language_config(kind, hidden, layers, vocab), 4, True

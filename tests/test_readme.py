@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/data.md", "docs/results.md")
+PAGES = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/data.md",
+    "docs/metrics.md",
+    "docs/results.md",
+)
 BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>[^>]+?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```\n", re.DOTALL)
 NOT_RUN = (
     "it runs this test itself",
@@ -61,7 +69,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["README.md", "docs/data.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/data.md", "docs/metrics.md", "docs/training.md"])
 @pytest.mark.skipif(not (Path(sys.prefix) / "bin" / "vistune").exists(), reason="vistune's command is not installed")
 def test_the_commands_work(checkout: Path, page: str) -> None:
     path = os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]])

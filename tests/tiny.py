@@ -64,7 +64,7 @@ def make_instructblip(
     """
     tokenizer = {"llama": vicuna_tokenizer, "t5": t5_tokenizer}[language]()
     qformer_tokenizer = bert_tokenizer()
-    processor = InstructBlipProcessor(_blip_image_processor(), tokenizer, qformer_tokenizer, NUM_QUERY_TOKENS)
+    processor = InstructBlipProcessor(blip_image_processor(), tokenizer, qformer_tokenizer, NUM_QUERY_TOKENS)
     text_config = _text_config(language, tokenizer)
     if contradictory_ids:
         text_config.bos_token_id, text_config.eos_token_id, text_config.pad_token_id = 0, 1, -1
@@ -82,7 +82,7 @@ def make_instructblip(
 def make_blip2(folder: str | Path, language: str = "opt", *, seed: int = 0, **save: Any) -> Path:
     """Write a tiny BLIP-2 with an OPT (`opt`) or Flan-T5 (`t5`) language model and return its folder."""
     tokenizer = {"opt": opt_tokenizer, "t5": t5_tokenizer}[language]()
-    processor = Blip2Processor(_blip_image_processor(), tokenizer, NUM_QUERY_TOKENS)
+    processor = Blip2Processor(blip_image_processor(), tokenizer, NUM_QUERY_TOKENS)
     config = Blip2Config(
         vision_config=_blip_vision(),
         qformer_config=_qformer(),
@@ -151,7 +151,7 @@ def vicuna_tokenizer() -> PreTrainedTokenizerBase:
     return llama_tokenizer(bos_token="</s>", eos_token="</s>", unk_token="</s>", pad_token="[PAD]")
 
 
-def _blip_image_processor() -> BlipImageProcessorPil:
+def blip_image_processor() -> BlipImageProcessorPil:
     return BlipImageProcessorPil(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})
 
 

@@ -43,6 +43,18 @@ class StorageError(VistuneError, OSError):
     """A file could not be written: a full disk, a folder that does not allow it. What stood there before is whole."""
 
 
+class JudgeError(VistuneError):
+    """A model that judges answers cannot be asked, or says nothing that can be used.
+
+    Args:
+        status: of the HTTP answer, if there was one.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class TrainingError(VistuneError):
     """Training cannot go on: a loss that is not finite, a worker that died."""
 

@@ -28,7 +28,7 @@ def only_entries(folder: Path, *names: str) -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt(), OSError(5, "Input/output error")])
-@pytest.mark.parametrize("step", ["write_processor", "_write_weights"])
+@pytest.mark.parametrize("step", ["write_processor", "write_weights"])
 def test_interrupted_write_leaves_the_old_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, step: str
 ) -> None:
@@ -51,8 +51,8 @@ def test_interrupted_write_leaves_the_old_folder(
 @pytest.mark.parametrize(
     ("step", "after"),
     [
-        ("save._write_weights", True),
-        ("atomic._swap", False),
+        ("save.write_weights", True),
+        ("atomic.swap_in", False),
         # Between the two renames of a file system without exchange: the second one never happens.
         ("atomic._exchange", False),
     ],

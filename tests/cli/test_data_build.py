@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from tests.cli.commands import failure, vistune
+from tests.data.releases.every import RELEASES
+from tests.data.releases.writing import Writer
 
 from vistune.data.arrow import ArrowExamples
 from vistune.data.images import open_image
+from vistune.data.recipe import DataRecipe, SetChoice
+from vistune.data.recipe_sets import open_sets
 
 
 @pytest.fixture
@@ -99,3 +103,27 @@ def test_full_disk(rows: Path, tmp_path: Path) -> None:
         assert list(disk.iterdir()) == []
     finally:
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_known_set_goes_where_recipes_look_for_it(tmp_path: Path) -> None:
+    RELEASES["okvqa"](Writer(tmp_path))
+    build = ("data", "build", "okvqa", "--data-root", tmp_path)
+    place = tmp_path / "built" / "okvqa" / "val"
+    outcome = vistune(*build, "--split", "val")
+    assert outcome.code == 0, outcome
+    assert outcome.out.endswith(f"examples written to {place}\n")
+    recipe = DataRecipe(sets=(SetChoice(name="okvqa", split="val"),))
+    (opened,) = open_sets(recipe, tmp_path)
+    assert isinstance(opened.examples, ArrowExamples)
+
+
+def test_nothing_to_build(rows: Path, tmp_path: Path) -> None:
+    build = ("data", "build", rows, "--column", "image=file", "--out", tmp_path / "built")
+    assert vistune(*build).code == 0
+    rows.write_text("\n")
+    assert "There are no rows to build a set of" in failure(*build, code=1)
+    assert len(ArrowExamples(tmp_path / "built")) == 200, "the set that was there stays"
+
+
+def test_rows_of_ones_own_need_a_place(rows: Path) -> None:
+    assert "Give a folder with --out" in failure("data", "build", rows, "--column", "image=file", code=2)

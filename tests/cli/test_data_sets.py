@@ -66,3 +66,27 @@ def test_wrong_usage(tmp_path: Path) -> None:
     sentence = failure("data", "check", "okvqa", "--data-root", tmp_path, "--split", "tset", code=1)
     assert "okvqa has no split 'tset'" in sentence
     assert vistune("data", "check", "okvqa").code == 2
+
+
+def test_answers_to_rank_are_written_where_they_are_read(tmp_path: Path) -> None:
+    RELEASES["msvd_qa"](Writer(tmp_path))
+    answers = tmp_path / "msvd_qa" / "answers.txt"
+    outcome = vistune("data", "answers", "msvd_qa", "--data-root", tmp_path)
+    assert outcome.code == 0, outcome
+    assert outcome.out == f"2 answers of train written to {answers}\n"
+    assert outcome.err.startswith("note: 2,423 are ranked in published results")
+    assert answers.read_text() == "man\ncat\n"
+    more = ("data", "answers", "msvd_qa", "--data-root", tmp_path, "--split", "train", "--split", "val")
+    assert vistune(*more).out.startswith("3 answers of train, val written to ")
+    data = SOURCES["msvd_qa"]()
+    assert data.candidates(data.files(tmp_path)) == ("man", "cat", "someone")
+
+
+def test_answers_that_cannot_be_listed(tmp_path: Path) -> None:
+    RELEASES["msvd_qa"](Writer(tmp_path))
+    command = ("data", "answers", "--data-root", tmp_path)
+    assert "expected msvd_qa or msrvtt_qa" in failure(*command, "okvqa", code=2)
+    assert "no split 'dev'" in failure(*command, "msvd_qa", "--split", "dev", code=1)
+    assert "An annotation file is missing" in failure(*command, "msrvtt_qa", code=1)
+    (tmp_path / "msvd_qa" / "train_qa.json").write_text("[]")
+    assert "There are no answers to write" in failure(*command, "msvd_qa", code=1)

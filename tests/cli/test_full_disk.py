@@ -85,15 +85,19 @@ def test_the_old_folder_stays_whole(tmp_path: Path, small_disk: Mount, notice: s
     assert vistune("ask", disk / "model", "Hello?", "--max-new-tokens", 2).code == 0
 
 
-def test_training_state(tiny_checkpoints: dict[str, Path], small_disk: Mount) -> None:
-    """torch.save hides the system's error; the sentence names the full disk all the same."""
-    from vistune.checkpoint import load_model
-    from vistune.train.config import StageConfig
-    from vistune.train.state import save_state
+def test_training_stops_with_its_last_checkpoint_whole(
+    tiny_checkpoints: dict[str, Path], tmp_path: Path, small_disk: Mount
+) -> None:
+    from tests.train.rig import make_run, stage
 
-    model, _ = load_model(tiny_checkpoints["llava-mlp"])
-    folder = small_disk(100_000) / "stage"
-    stage = StageConfig(name="stage", learning_rates={"language": 1e-3}, steps=1, batch_size=1)
+    settings = stage(steps=6, save_every=2, keep=1, train={"language": 1e-3})
+    probe = make_run(tiny_checkpoints["llava-mlp"], tmp_path, settings.model_copy(update={"save_every": 5}))
+    with pytest.raises(KeyboardInterrupt):
+        probe.run(lambda: True)
+    # Room for one and a half: the new one is written beside the old one.
+    folder = small_disk(int(1.5 * size_of(tmp_path))) / "stage"
     with pytest.raises(StorageError, match="the disk is full"):
-        save_state(folder, stage, model, None, 1, "data")
-    assert list(folder.iterdir()) == []
+        make_run(tiny_checkpoints["llava-mlp"], folder, settings).run()
+    newest = make_run(tiny_checkpoints["llava-mlp"], folder, settings).checkpoints.newest()
+    assert newest is not None
+    assert newest.name.endswith("2")

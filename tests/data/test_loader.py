@@ -15,9 +15,10 @@ from tests.families import load_pair
 from tests.tiny import picture
 
 from vistune.data.batch import Batch, Encoded
+from vistune.data.batch_maker import LoadImages
 from vistune.data.example import Example
 from vistune.data.instruction_set import InstructionSet
-from vistune.data.loader import Loader, LoadImages
+from vistune.data.loader import Loader
 from vistune.data.mixture import Draw, Mixture
 from vistune.data.packing import Length, RowSize
 from vistune.data.plans import GroupPlanner, Lengths, Planner, RowPlanner, Share, StepPlanner
@@ -164,6 +165,7 @@ def test_going_on_after_ten_million_samples_takes_no_time(kind: str, processor: 
     assert time.process_time() - started < 1
     assert len(batches) == 2
     assert data[0].made < 400
+    assert len(json.dumps(loader.state_dict())) < 4096
 
 
 @pytest.mark.parametrize("workers", [0, 1])

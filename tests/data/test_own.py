@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import logging
+import math
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,7 @@ def test_everything_else_a_row_may_say(tmp_path: Path) -> None:
         ({"question": {"a": 1}}, "missing field", "the column 'question' holds {'a': 1}, expected text."),
         ({"question": "?", "answer": " "}, "empty answer", "the column 'answer' has an empty answer"),
         ({"question": "?", "answer": None}, "empty answer", "the column 'answer' is empty"),
+        ({"question": "?", "answer": math.nan}, "empty answer", "the column 'answer' is empty"),
         ({"question": "?", "answers": []}, "empty answer", "the column 'answers' has an empty answer"),
         ({"question": "?", "answers": '["a"'}, "bad JSON", "which is no JSON list"),
         ({"question": "?", "history": ["a"]}, "missing field", "expected [question, answer]"),
@@ -241,6 +243,17 @@ def test_folders_of_splits(tmp_path: Path) -> None:
     assert len(read(folder, "test")) == 1
     with pytest.raises(DataError, match=r"has no split 'val'; expected test or train"):
         read(folder, "val")
+
+
+def test_of_several_files_none_is_chosen_for_the_person(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    write(folder / "colours.jsonl", [{"question": "?"}])
+    assert own_source(folder)[0].info.train_split == "colours"
+    write(folder / "shapes.jsonl", [{"question": "?"}])
+    assert own_source(folder)[0].info.train_split is None
+    with pytest.raises(DataError, match=r"has no split 'train'; expected colours or shapes"):
+        read(folder)
 
 
 def test_webdataset_shards(tmp_path: Path) -> None:

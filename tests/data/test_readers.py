@@ -147,6 +147,12 @@ def test_csv_is_what_pythons_writer_wrote(tmp_path: Path) -> None:
     assert read(read_csv(tmp_path / "t.tsv", "\t", columns=["a", "b"])) == [{"a": "1", "b": "2"}]
 
 
+def test_a_csv_file_of_another_coding_is_said(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image,question\n1.png,What?\n", encoding="utf-16")
+    with pytest.raises(DataError, match=r"t\.csv begins with bytes that are not UTF-8; save it as UTF-8"):
+        list(read_csv(tmp_path / "t.csv"))
+
+
 def test_csv_rows_that_do_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(b"q,a\n1,2\n1,2,3\n\n\xff,2\n5,6\n")

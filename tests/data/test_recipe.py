@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.data.releases.every import RELEASES
+from tests.data.releases.writing import Writer
 
 from vistune.checkpoint import load_model
 from vistune.data.arrow_build import build_arrow
 from vistune.data.example import Example
-from vistune.data.recipe import DataRecipe, load_data_recipe, packaged_recipes
+from vistune.data.instruct import Instructor
+from vistune.data.recipe import DataRecipe, SetChoice, load_data_recipe, packaged_recipes
 from vistune.data.recipe_sets import instruction_sets, mixture_of, open_sets
 from vistune.errors import DataError, RecipeError
 
@@ -126,3 +129,15 @@ def test_wrong_recipes(tmp_path: Path, text: str, words: str) -> None:
 def test_an_unknown_recipe(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="There is no recipe 'instructblib'; did you mean 'instructblip'"):
         load_data_recipe("instructblib")
+
+
+def test_statements_to_judge_are_put_as_such(tmp_path: Path) -> None:
+    """VSR's own training split: its rows are no questions, so those templates of its group do not fit."""
+    RELEASES["vsr"](Writer(tmp_path))
+    recipe = DataRecipe(sets=(SetChoice(name="vsr"),))
+    (opened,) = open_sets(recipe, tmp_path)
+    words = [Instructor(opened.templates)(opened.examples[0], epoch) for epoch in range(20)]
+    assert {written.target for written in words} == {"true"}
+    assert all("The dog is on the surfboard." in written.instruction for written in words)
+    assert not any("Question" in written.instruction for written in words)
+    assert any("is this statement true or false?" in written.instruction for written in words)

@@ -134,3 +134,25 @@ def test_wrong_settings_are_named() -> None:
         ImageTransform("zoom")  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"scale of random crops is \(0, 2\)"):
         ImageTransform("random-crop", scale=(0, 2))
+
+
+@pytest.mark.parametrize("mean", [[0.48145466, 0.4578275, 0.40821073], [0.5, 0.5, 0.5]])
+@pytest.mark.parametrize("plain", [True, False])
+def test_pixels_are_finished_as_the_processor_does(plain: bool, mean: list[float]) -> None:
+    """By plain arithmetic where that gives the processor's values to the bit, else by looking them up."""
+    processor = CLIPImageProcessorPil(size={"shortest_edge": 8}, crop_size=8, image_mean=mean)
+    maker = PixelMaker(processor)
+    if not plain:
+        maker._scale = None
+    assert (maker._scale is not None) == plain
+    levels = torch.arange(256, dtype=torch.uint8).repeat(3).reshape(1, 3, 16, 16).repeat(5, 1, 1, 1)
+    picture = Image.fromarray(levels[0].permute(1, 2, 0).numpy())
+    theirs = processor(images=[picture], do_resize=False, do_center_crop=False, return_tensors="pt")["pixel_values"]
+    assert maker.finish(levels).equal(theirs.repeat(5, 1, 1, 1))
+
+
+def test_other_scales_are_looked_up() -> None:
+    maker = PixelMaker(CLIPImageProcessorPil(size={"shortest_edge": 8}, crop_size=8, rescale_factor=1 / 200.3))
+    picture = Image.effect_noise((8, 8), 80).convert("RGB")
+    whole = maker._processor(images=[picture], return_tensors="pt")["pixel_values"]
+    assert maker([picture]).equal(whole)

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from tests.families import Pair, load_pair
 from transformers import AutoModelForCausalLM, CLIPVisionConfig, Qwen2Config, SiglipVisionConfig
 
+from vistune.data.features.encode import feature_function
 from vistune.errors import InputError
 from vistune.model.config import ConnectorConfig, ModelConfig, QFormerConfig, VisionConfig
+from vistune.model.losses import shift_labels
 from vistune.model.vision import VisionEncoder
 from vistune.model.vlm import VisionLanguageModel
 
@@ -68,6 +71,35 @@ def test_cached_features_give_the_same_loss(instructblip: Pair) -> None:
     features = model.encode_images(batch.pixel_values)
     inputs = {**batch.model_inputs(), "pixel_values": None, "image_features": features}
     assert torch.equal(model(**inputs).loss, model(**batch.model_inputs()).loss)
+
+
+def test_features_from_before_the_last_norm_go_through_it(instructblip: Pair, llava: Pair) -> None:
+    """The same loss, and the norm learns as it does with pictures."""
+    model, processor = instructblip.predictor.model, instructblip.predictor.processor
+    batch = processor.encode(instructblip.pictures, instructblip.prompts, ["yes", "no", "a cat"])
+    inputs = {**batch.model_inputs(), "pixel_values": None, "before_norm": True}
+    inputs["image_features"] = feature_function(model, before_norm=True)(batch.pixel_values).clone()
+    norm = model.vision.final_norm
+    assert norm is not None
+    expected, found = model(**batch.model_inputs()).loss, model(**inputs).loss
+    torch.testing.assert_close(found, expected)
+    wanted = torch.autograd.grad(expected, norm.parameters())
+    for one, other in zip(torch.autograd.grad(found, norm.parameters()), wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+    with pytest.raises(ValueError, match="come from no final norm"):
+        llava.predictor.model.vision.finish(torch.randn(1, 16, 32))
+
+
+def test_losses_of_tokens_stand_in_reading_order(instructblip: Pair) -> None:
+    model, processor = instructblip.predictor.model, instructblip.predictor.processor
+    targets = ["yes", "a red circle and a square", "no"]
+    batch = processor.encode(instructblip.pictures, instructblip.prompts, targets)
+    each = model(**batch.model_inputs()).token_losses
+    logits = model(**batch.model_inputs(), return_logits=True).logits
+    shifted = shift_labels(batch.labels)
+    learned = shifted != -100
+    torch.testing.assert_close(each, F.cross_entropy(logits[learned], shifted[learned], reduction="none"))
+    assert not each.requires_grad
 
 
 def test_loss_is_a_sum_over_learned_tokens(instructblip: Pair) -> None:

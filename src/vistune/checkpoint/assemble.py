@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DtypePlan = Callable[[str], torch.dtype | None]
 
 
-class _ParametersOnMeta(TorchFunctionMode):
+class ParametersOnMeta(TorchFunctionMode):
     """Sends what parameters are made of to the meta device, while computed buffers (rotary frequencies) become real."""
 
     _MAKERS = frozenset({torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full, torch.normal})
@@ -40,7 +40,7 @@ def build_empty(config: ModelConfig) -> VisionLanguageModel:
     """The model without weights: parameters on the meta device, tied ones tied, computed buffers in place."""
     from transformers.initialization import no_init_weights
 
-    with _ParametersOnMeta(), no_init_weights():
+    with ParametersOnMeta(), no_init_weights():
         model = VisionLanguageModel(config)
     model.language.model.tie_weights()
     return model
@@ -60,14 +60,14 @@ def fill(model: VisionLanguageModel, folder: Folder, plan: DtypePlan, device: to
         if source not in made:
             tensor = _place(folder.weights.entries[source].read(), plan(name), device)
             made[source] = nn.Parameter(tensor, requires_grad=old.requires_grad) if old.is_floating_point() else tensor
-        _assign(model, name, made[source])
+        assign(model, name, made[source])
     for name, buffer in list(model.named_buffers()):
         if buffer.is_meta:
             raise CheckpointError(
                 f"The buffer {name!r} of {str(folder.path)!r} is neither stored nor computed when the model is "
                 "built; this kind of model cannot be loaded yet."
             )
-        _assign(model, name, buffer.to(device))
+        assign(model, name, buffer.to(device))
 
 
 def _resolve_tie(model: VisionLanguageModel, files: WeightFiles, sources: dict[str, str], group: set[str]) -> None:
@@ -99,7 +99,8 @@ def _place(tensor: Tensor, dtype: torch.dtype | None, device: torch.device) -> T
     return tensor.to(device=device, dtype=wanted or tensor.dtype).contiguous()
 
 
-def _assign(model: nn.Module, name: str, value: Tensor) -> None:
+def assign(model: nn.Module, name: str, value: Tensor) -> None:
+    """Put a tensor in the place of the parameter or buffer of this name."""
     owner, _, leaf = name.rpartition(".")
     module = model.get_submodule(owner)
     if leaf in module._parameters:

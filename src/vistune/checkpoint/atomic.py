@@ -59,8 +59,8 @@ def replace_folder(folder: str | Path, keep: Callable[[str], bool], expected_byt
             shutil.copymode(target, new)
         yield new
         _carry_over(target, new, keep)
-        _sync_tree(new)
-        _swap(new, target)
+        sync_tree(new)
+        swap_in(new, target)
     except VistuneError:
         raise
     except Exception as error:
@@ -123,7 +123,7 @@ def _link(source: str, destination: str) -> None:
         shutil.copy2(source, destination, follow_symlinks=False)
 
 
-def _sync_tree(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
     """Contents before names: a crash of the machine after the swap must not find empty files."""
     for root, _, names in os.walk(folder):
         for path in [*(os.path.join(root, name) for name in names), root]:
@@ -136,7 +136,7 @@ def _sync_tree(folder: Path) -> None:
                 os.close(descriptor)
 
 
-def _swap(new: Path, target: Path) -> None:
+def swap_in(new: Path, target: Path) -> None:
     """Put ``new`` in the place of ``target``; afterwards ``new`` is gone or holds what was replaced."""
     if not target.exists():
         new.rename(target)

@@ -235,6 +235,8 @@ def _why_not(raw: dict[str, Any]) -> str:
             "a checkpoint of the original LLaVA code; convert it with transformers' "
             "convert_llava_weights_to_hf.py, or take the llava-hf version"
         )
+    if raw.get("model_type") == "vistune-stage1":
+        return "the first stage of BLIP-2, which has no language model; train a second stage that starts from it"
     return "expected 'instructblip', 'blip-2', 'llava' or 'vistune'; give a checkpoint of one of these"
 
 

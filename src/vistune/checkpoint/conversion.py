@@ -20,6 +20,8 @@ def convert(
 ) -> Path:
     """Read a checkpoint folder or hub name and write it as safetensors with today's config; no number is changed.
 
+    A folder of adapters is written as one plain checkpoint: its base with the adapters added to the weights.
+
     Args:
         dst: a new or empty folder, or an older checkpoint, which is replaced.
 

@@ -45,7 +45,7 @@ _BLIP2: Table = [
 ]
 
 # Buffers that older versions stored and newer ones compute: nothing is lost by not reading them.
-_COMPUTED = re.compile(r"(^|\.)(position_ids|rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias)$")
+COMPUTED = re.compile(r"(^|\.)(position_ids|rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias)$")
 _TEXT_FEED_FORWARD = re.compile(r"^qformer\.encoder\.layer\.\d+\.(intermediate|output)\.")
 
 
@@ -96,7 +96,7 @@ def _vision_variants(name: str) -> tuple[str, ...]:
 
 def layout_of(family: Family, model: VisionLanguageModel) -> Layout:
     """The names of one family's files for this model (which may be on the meta device)."""
-    skipped = [_COMPUTED]
+    skipped = [COMPUTED]
     for part in (model.vision.backbone, model.language.model):
         skipped += [re.compile(pattern) for pattern in getattr(part, "_keys_to_ignore_on_load_unexpected", None) or ()]
     if family == "vistune":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vistune.checkpoint.adapters import is_adapter, load_adapter
 from vistune.checkpoint.assemble import DtypePlan, build_empty, fill
 from vistune.checkpoint.config_reader import Folder
 from vistune.checkpoint.layouts import part_of
@@ -42,7 +43,8 @@ def load_model(
     others.
 
     Args:
-        path_or_hub_id: a folder, or ``owner/name`` on the hub (fetched once into its cache); revision: of a hub name.
+        path_or_hub_id: a folder, or ``owner/name`` on the hub (fetched once into its cache); revision: of a hub name. A
+            folder of adapters is loaded with its base, and merged.
         dtype: "auto" is what config.json says, else what the files hold. "stored" leaves every tensor as it is. float16
             keeps in float32 what transformers keeps: T5's ``wo``, the queries, and BLIP-2's Q-Former.
         trust_remote_code: let tokenizer and image processor run code from the folder.
@@ -57,7 +59,10 @@ def load_model(
     place = _device(device)
     if not isinstance(dtype, torch.dtype) and dtype not in ("auto", "stored", *_DTYPES):
         raise InputError(f"Unknown dtype {dtype!r}; expected 'auto', 'float32', 'float16' or 'bfloat16'.")
-    folder = Folder(locate(path_or_hub_id, revision), trust_remote_code)
+    located = locate(path_or_hub_id, revision)
+    if is_adapter(located):
+        return load_adapter(located, device=place, dtype=dtype, trust_remote_code=trust_remote_code)
+    folder = Folder(located, trust_remote_code)
     config = folder.config
     processor = build_processor(folder)
     generation = _generation_config(folder, config)

@@ -74,12 +74,12 @@ def save_model(
     dtypes = _part_dtypes(model)
     main = dtypes.get("language", "float32")
     content = build_config(model, family, main)
-    with replace_folder(folder, keep=_is_foreign, expected_bytes=total) as new:
-        _write_json(new / "config.json", content)
+    with replace_folder(folder, keep=is_foreign, expected_bytes=total) as new:
+        write_json(new / "config.json", content)
         _write_generation_config(model, new)
         write_processor(processor, model.config, family, new)
         write_facts(new, _facts(model, processor, dtypes))
-        _write_weights(new, tensors, limit)
+        write_weights(new, tensors, limit)
 
 
 def parse_size(size: int | str) -> int:
@@ -94,7 +94,8 @@ def parse_size(size: int | str) -> int:
     return int(float(match.group(1)) * _UNITS[match.group(2).upper()])
 
 
-def _is_foreign(name: str) -> bool:
+def is_foreign(name: str) -> bool:
+    """Whether an entry of a folder is no piece of a checkpoint."""
     return not any(fnmatch(name, pattern) for pattern in _OWN_FILES)
 
 
@@ -158,7 +159,8 @@ def _facts(model: VisionLanguageModel, processor: Processor, dtypes: dict[str, s
     )
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """A JSON object, keys sorted."""
     path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -170,7 +172,8 @@ def _write_generation_config(model: VisionLanguageModel, folder: Path) -> None:
     generation.to_json_file(folder / "generation_config.json", use_diff=True)
 
 
-def _write_weights(folder: Path, tensors: dict[str, Tensor], limit: int) -> None:
+def write_weights(folder: Path, tensors: dict[str, Tensor], limit: int) -> None:
+    """Tensors as safetensors beside config.json; more than ``limit`` bytes in several files with an index."""
     from safetensors.torch import save_file
 
     shards = list(_shards(tensors, limit))
@@ -184,7 +187,7 @@ def _write_weights(folder: Path, tensors: dict[str, Tensor], limit: int) -> None
     if len(shards) > 1:
         total = sum(tensor.nbytes for tensor in tensors.values())
         content = {"metadata": {"total_size": total}, "weight_map": weight_map}
-        _write_json(folder / "model.safetensors.index.json", content)
+        write_json(folder / "model.safetensors.index.json", content)
 
 
 def _shards(tensors: dict[str, Tensor], limit: int) -> Iterator[list[str]]:

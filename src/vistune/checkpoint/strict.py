@@ -82,7 +82,7 @@ def _describe(
         text = f"{found[key]} is {list(files.entries[found[key]].shape)}, expected {list(shapes[key])}"
         parts[part_of(key)]["wrong shape"].append(text)
     problems = []
-    for part in ("vision", "connector", "language", "unknown part"):
+    for part in ("vision", "connector", "language", "heads", "unknown part"):
         for kind, keys in parts[part].items():
             shown = ", ".join(keys) if kind == "wrong shape" else compress(keys)
             problems.append(f"{part}: {len(keys)} {kind} ({shown})")

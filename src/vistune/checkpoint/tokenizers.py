@@ -20,7 +20,7 @@ def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> Any:
     Raises:
         CheckpointError: no tokenizer, or one that needs code from the folder.
     """
-    tokenizer = _auto_tokenizer(folder, "", trust_remote_code)
+    tokenizer = auto_tokenizer(folder, "", trust_remote_code)
     token = image_token_of(tokenizer, folder)
     if token not in tokenizer.get_vocab():
         from transformers import AddedToken
@@ -37,7 +37,7 @@ def load_qformer_tokenizer(folder: Path, trust_remote_code: bool = False) -> Any
             f"{str(folder)!r} has no {QFORMER_FOLDER!r} folder, which an instruction-aware Q-Former needs; copy "
             "it from the original checkpoint."
         )
-    return _auto_tokenizer(folder, QFORMER_FOLDER, trust_remote_code)
+    return auto_tokenizer(folder, QFORMER_FOLDER, trust_remote_code)
 
 
 def image_token_of(tokenizer: Any, folder: Path) -> str:
@@ -102,7 +102,12 @@ def load_chat_template(folder: Path, tokenizer: Any, wanted: bool | None) -> str
     return str(template)
 
 
-def _auto_tokenizer(folder: Path, subfolder: str, trust_remote_code: bool) -> Any:
+def auto_tokenizer(folder: Path, subfolder: str = "", trust_remote_code: bool = False) -> Any:
+    """The tokenizer in a folder, or in one below it, as it stands there.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be loaded.
+    """
     from transformers import AutoTokenizer
 
     place = folder / subfolder if subfolder else folder

@@ -8,10 +8,16 @@ from typing import Annotated
 import typer
 
 from vistune.cli.ask import ask
+from vistune.cli.benchmarks import benchmarks
+from vistune.cli.compare import compare
 from vistune.cli.convert import convert
 from vistune.cli.data.app import data_app
 from vistune.cli.demo import demo
+from vistune.cli.eval import evaluate
 from vistune.cli.failures import FriendlyGroup, show_warnings
+from vistune.cli.judge import judge_app
+from vistune.cli.score import score
+from vistune.cli.train import train
 from vistune.cli.world import world_app
 
 app = typer.Typer(
@@ -53,9 +59,15 @@ def shared_options(
 
 
 app.command()(demo)
+app.command()(train)
 app.command()(ask)
 app.command()(convert)
+app.command("eval")(evaluate)
+app.command()(benchmarks)
+app.command()(score)
+app.command()(compare)
 app.add_typer(data_app, name="data")
+app.add_typer(judge_app, name="judge")
 app.add_typer(world_app, name="world")
 
 

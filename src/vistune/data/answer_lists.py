@@ -22,9 +22,11 @@ def write_answer_list(answers: Iterable[str], path: Path) -> None:
     """Write a list of answers as a text file, one a line.
 
     Raises:
-        DataError: an answer has a line break in it. StorageError: the file cannot be written.
+        DataError: no answers, or one has a line break in it. StorageError: the file cannot be written.
     """
     lines = list(answers)
+    if not lines:
+        raise DataError(f"There are no answers to write to {path}; are the splits those that have answers?")
     broken = next((answer for answer in lines if len(answer.splitlines()) > 1 or not answer.strip()), None)
     if broken is not None:
         raise DataError(f"The answer {broken!r} is empty or has a line break; it cannot stand in a list of answers.")

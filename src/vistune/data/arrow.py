@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vistune.data.example import Example
 
 BUILD_FILE = "build.json"
-FORMAT = 1
+FORMAT = 2
 _OPEN_BATCHES = 4096
 
 

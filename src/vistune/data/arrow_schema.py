@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vistune.data.example import Example, ImageRef
 
 TEXTS = ("id", "task", "instruction", "target", "question", "context", "caption", "lecture", "rationale")
-LISTS = ("candidates", "references", "ocr_tokens", "choices", "answers", "source_ids")
+LISTS = ("candidates", "references", "ocr_tokens", "choices", "answers", "source_ids", "parts")
 PAIRS = ("turns", "history")
 IMAGES = "images"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from vistune.data.images import count_images
 
@@ -79,6 +80,10 @@ class Batch:
     def pin_memory(self) -> Batch:
         """The same batch in pinned memory, from where a GPU copies while the processor goes on."""
         return self._each(lambda tensor: tensor.pin_memory())
+
+    def with_pixels(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The same batch with its pixels, if it has any, changed."""
+        return self if self.pixel_values is None else replace(self, pixel_values=change(self.pixel_values))
 
     def model_inputs(self) -> dict[str, Any]:
         """Keyword arguments of ``VisionLanguageModel.forward``."""
@@ -196,11 +201,17 @@ def _images(samples: Sequence[Encoded], instruction_pad_id: int) -> dict[str, Te
     if pixels and features:
         raise ValueError("A batch holds either pixel_values or cached image_features, not both; encode all one way.")
     return {
-        "pixel_values": torch.cat(pixels) if pixels else None,
-        "image_features": torch.cat(features) if features else None,
+        "pixel_values": _joined(pixels) if pixels else None,
+        "image_features": _joined(features) if features else None,
         "instruction_ids": instruction_ids,
         "instruction_mask": instruction_mask,
     }
+
+
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
+    """All images in one tensor; in a loader's worker straight in the memory shared with the process that trains."""
+    joined: Tensor = default_collate([image for tensor in tensors for image in tensor])
+    return joined
 
 
 def pad(rows: Sequence[list[int]], value: int, side: Side) -> tuple[Tensor, Tensor]:

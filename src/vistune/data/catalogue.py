@@ -48,6 +48,15 @@ _PLACES: dict[str, tuple[str, str]] = {
     "scienceqa_qcm_lea": ("scienceqa_chat", "ScienceQALEA"),
     "scienceqa_qcm_lepa": ("scienceqa_chat", "ScienceQALEPA"),
     "scienceqa_qcm_a": ("scienceqa_chat", "ScienceQAA"),
+    "scienceqa_all": ("scienceqa", "ScienceQAAll"),
+    "pope": ("pope", "POPE"),
+    "mme": ("mme", "MME"),
+    "mmbench": ("mmbench", "MMBench"),
+    "seed": ("seed", "SEEDBench"),
+    "mm_vet": ("mm_vet", "MMVet"),
+    "nlvr": ("nlvr", "NLVR"),
+    "nlvr2": ("nlvr", "NLVR2"),
+    "coco_objects": ("coco_objects", "CocoObjects"),
 }
 
 

@@ -10,6 +10,7 @@ from vistune.data.formats import CHAT_TEMPLATE, NONE, Turn, get_format
 from vistune.data.formats.registry import canonical
 from vistune.data.formats.tokens import tokenise
 from vistune.data.images import count_images
+from vistune.data.plain_words import MARK
 from vistune.data.rows import BadRow, Reason
 from vistune.errors import InputError
 
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from vistune.data.formats import ConversationFormat
     from vistune.data.processor import Processor
 
-MARK = "<image>"
-
 
 def encode_example(processor: Processor, example: Example, format: str | None = None) -> Encoded:
     """Tokens and labels of an example whose instruction and target, or turns, are written.
+
+    Special tokens in its words are written apart (`PlainWords`): only the format itself opens, closes and shows.
 
     Args:
         format: name of a conversation format; None: the checkpoint's own.
@@ -35,7 +36,11 @@ def encode_example(processor: Processor, example: Example, format: str | None = 
         RecipeError, InputError: an unknown format, or one that the model cannot take.
     """
     name = canonical(format) if format is not None else own_format(processor)
-    turns = example.turns or ((example.instruction, example.target),)
+    plain = processor.plain_words
+    turns = [
+        (plain.question(question), answer and plain.answer(answer))
+        for question, answer in example.turns or ((example.instruction, example.target),)
+    ]
     marked = place_images(turns, example, processor)
     num_images = count_images(example.images)
     if name == NONE:
@@ -65,11 +70,9 @@ def place_images(turns: Sequence[Turn], example: Example, processor: Processor) 
     stand for a whole video.
 
     Raises:
-        BadRow: the number of marks does not fit the pictures, or an answer has one.
+        BadRow: the number of marks does not fit the pictures.
     """
     marks = sum(question.count(MARK) for question, _ in turns)
-    if any(answer and MARK in answer for _, answer in turns):
-        raise BadRow(Reason.MISSING_FIELD, f"an answer of row {example.id!r} has {MARK} in it; take it out.")
     frames = [count_images([ref]) for ref in example.images]
     if marks not in (0, len(frames), sum(frames)):
         raise BadRow(

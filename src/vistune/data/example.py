@@ -40,6 +40,7 @@ class Example:
         answers: right answers to learn from; one is drawn anew each epoch, repeated ones more often (as VQA sets give
             one a person asked).
         source_ids: names of the pictures across data sets, such as "coco:522418", "vg:2370799", "flickr:1000092795".
+        parts: of the data set that results are also told for apart, such as "near-domain" (NoCaps), "SOC" (ScienceQA).
     """
 
     id: str
@@ -60,3 +61,4 @@ class Example:
     rationale: str = ""
     answers: tuple[str, ...] = ()
     source_ids: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 MAX_PIXELS = 120_000_000
 MAX_ASPECT = 200
 _ORIENTATION = 0x0112
+# Files up to this size are read in one go.
+_WHOLE = 2**26
 
 
 def open_image(ref: ImageRef) -> Image:
@@ -79,7 +83,7 @@ def image_bytes(ref: ImageRef) -> bytes | None:
     """
     if isinstance(ref, str | Path):
         path = Path(ref)
-        _check_file(path, _name(ref))
+        _file_size(path, _name(ref))
         try:
             return path.read_bytes()
         except OSError as error:
@@ -106,8 +110,9 @@ def _opened(ref: object, name: str) -> Image:
     from PIL import Image as pil
 
     if isinstance(ref, str | Path):
-        _check_file(Path(ref), name)
-        return pil.open(ref)
+        size = _file_size(ref, name)
+        # Read at once: Pillow would ask for many small pieces.
+        return pil.open(ref if size > _WHOLE else io.BytesIO(Path(ref).read_bytes()))
     if isinstance(ref, _readable()):
         data: bytes = ref.read()  # type: ignore[attr-defined]
         if not data:
@@ -118,13 +123,16 @@ def _opened(ref: object, name: str) -> Image:
     return ref
 
 
-def _check_file(path: Path, name: str) -> None:
-    if not path.exists():
-        raise ImageError(f"There is no {name}; check the path.")
-    if path.is_dir():
+def _file_size(path: str | Path, name: str) -> int:
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ImageError(f"There is no {name}; check the path.") from None
+    if stat.S_ISDIR(found.st_mode):
         raise ImageError(f"{_start(name)} is a folder; give a picture file.")
-    if path.stat().st_size == 0:
+    if found.st_size == 0:
         raise ImageError(f"{_start(name)} is empty (0 bytes); fetch or copy it again.")
+    return found.st_size
 
 
 def _check_size(image: Image, name: str) -> None:

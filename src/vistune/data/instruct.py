@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import overload
 
 from vistune.data.example import Example
+from vistune.data.plain_words import MARK
 from vistune.data.templates.draw import draw, draw_answer
 from vistune.data.templates.template import Template
 from vistune.data.templates.write import fitting, history_text, write
@@ -84,4 +85,4 @@ class SplitTurns(Sequence[Example]):
 
 
 def _words(question: str) -> str:
-    return question.replace("<image>", "").strip()
+    return question.replace(MARK, "").strip()

@@ -2,129 +2,30 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from vistune.data.batch import Batch, Encoded
-from vistune.data.images import open_images
-from vistune.data.mixture import Draw
-from vistune.data.packing import packed_rows
+from vistune.data.batch import Batch
+from vistune.data.batch_maker import B, BatchMaker, Collate, Load, LoadImages, Made, OneBatch
 from vistune.data.plans import Plan, Planner, SampleSet
-from vistune.data.rows import BadRow, Place, Reason, RowLog
-from vistune.data.transforms import ImageTransform, PixelMaker, RandomKey
-from vistune.errors import DataError, ImageError, TrainingError, VistuneError
+from vistune.data.rows import RowLog
+from vistune.errors import DataError, TrainingError
 
 if TYPE_CHECKING:
     from vistune.data.processor import Processor
 
-# What fills the places of a sample's pictures: pixels, or features from a cache.
-Load = Callable[[Encoded, Draw], Encoded]
-_SIDES = re.compile(r"\b(left|right)", re.IGNORECASE)
 
-
-class LoadImages:
-    """Opens a sample's pictures and makes pixels of them.
+class LoaderOf(Generic[B]):
+    """Batches of a planner, collated in any way, made by worker processes while the model computes.
 
     Args:
-        processor: of the model. transform: of the pictures; None: the checkpoint's own.
-        mirror_safe: for each data set, whether its pictures may be mirrored. A sample whose own words speak of left or
-            right never is.
-    """
-
-    def __init__(
-        self, processor: Processor, transform: ImageTransform | None = None, mirror_safe: Sequence[bool] = ()
-    ) -> None:
-        self._processor = processor
-        self.make = PixelMaker(processor.image_processor, transform)
-        self._mirror_safe = tuple(mirror_safe)
-
-    def __call__(self, sample: Encoded, draw: Draw) -> Encoded:
-        """The sample with pixels [n, 3, H, W] that still have to be finished.
-
-        Raises:
-            ImageError: a picture that cannot be read.
-        """
-        if not sample.images:
-            return sample
-        safe = bool(self._mirror_safe) and self._mirror_safe[draw.set] and not self._speaks_of_sides(sample)
-        key = RandomKey(sample.id, draw.epoch, safe)
-        return replace(sample, pixel_values=self.make.begin(open_images(sample.images), key))
-
-    def _speaks_of_sides(self, sample: Encoded) -> bool:
-        ids = [*sample.input_ids, *(sample.labels or [])]
-        words = self._processor.tokenizer.decode([i for i in ids if i >= 0 and i != self._processor.image_token_id])
-        return _SIDES.search(words) is not None
-
-
-@dataclass(frozen=True)
-class Made:
-    """What a worker sends: a batch (None if all its samples were bad), what was left out, or why there is none."""
-
-    batch: Batch | None = None
-    bad: list[BadRow] = field(default_factory=list)
-    error: VistuneError | None = None
-
-    def pin_memory(self) -> Made:
-        """With the batch in pinned memory; the DataLoader calls it where there is a GPU."""
-        return Made(self.batch and self.batch.pin_memory(), self.bad, self.error)
-
-
-class BatchMaker(Dataset[Made]):
-    """From plan to batch, in any process."""
-
-    def __init__(self, sets: Sequence[SampleSet], processor: Processor, load: Load) -> None:
-        self._sets = list(sets)
-        self._processor = processor
-        self._load = load
-
-    def __getitem__(self, plan: Plan) -> Made:
-        """The batch of a plan, without the samples that cannot be used."""
-        bad: list[BadRow] = []
-        try:
-            samples = [self._sample(draw, bad) for draw in plan.draws]
-            return Made(self._batch(plan, samples), bad)
-        except VistuneError as error:
-            # Sent as a value: raised here, it would arrive as text with the worker's traceback in it.
-            return Made(None, bad, error)
-
-    def _sample(self, draw: Draw, bad: list[BadRow]) -> Encoded | None:
-        item = self._sets[draw.set]
-        place = Place(item.name, None, draw.index)
-        try:
-            return self._load(item.tokens(draw.index, draw.epoch), draw)
-        except BadRow as error:
-            bad.append(error.at(place))
-        except ImageError as error:
-            words = str(error)
-            reason = Reason.MISSING_IMAGE if words.startswith("There is no") else Reason.BROKEN_IMAGE
-            bad.append(BadRow(reason, words[0].lower() + words[1:], place))
-        return None
-
-    def _batch(self, plan: Plan, samples: Sequence[Encoded | None]) -> Batch | None:
-        good = [sample for sample in samples if sample is not None]
-        if not good:
-            return None
-        if plan.size is None:
-            return self._processor.collate(good)
-        if plan.rows is None:
-            return self._processor.pack(packed_rows(good, plan.size, self._processor.encoder_decoder))
-        rows = [[sample for index in row if (sample := samples[index]) is not None] for row in plan.rows]
-        return self._processor.pack(rows, plan.size.max_tokens, plan.size.max_targets)
-
-
-class Loader:
-    """Batches of a planner, made by worker processes while the model computes.
-
-    Args:
-        planner: what comes when. sets: the data sets of its mixture, in its order. processor: of the model.
-        load: fills in the pictures; None: the checkpoint's own preparation.
+        planner: what comes when. sets: the data sets of its mixture, in its order.
+        load: fills in the pictures. collate: makes a batch of the samples of a plan.
         workers: processes; 0 makes batches in this one. prefetch: batches that each worker is ahead.
         steps: number of batches; None: no end.
         log: what happens to samples that cannot be used, and where they are counted; None: the first is an error.
@@ -134,8 +35,8 @@ class Loader:
         self,
         planner: Planner,
         sets: Sequence[SampleSet],
-        processor: Processor,
-        load: Load | None = None,
+        load: Load,
+        collate: Collate[B],
         *,
         workers: int = 0,
         prefetch: int = 2,
@@ -144,15 +45,15 @@ class Loader:
     ) -> None:
         self.log = log or RowLog()
         self._planner = planner
-        self._load = load or LoadImages(processor)
-        self._maker = BatchMaker(sets, processor, self._load)
+        self._load = load
+        self._maker = BatchMaker(sets, load, collate)
         self._workers = workers
         self._prefetch = prefetch
         self._steps = steps
         self._given = 0
         self._state = planner.state_dict()
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[B]:
         """Batches from where the last one was taken.
 
         Raises:
@@ -177,8 +78,8 @@ class Loader:
         self._state = state["planner"]
         self._given = int(state["given"])
 
-    def _made(self, ahead: deque[dict[str, Any]]) -> Iterator[Made]:
-        loader: DataLoader[Made] = DataLoader(
+    def _made(self, ahead: deque[dict[str, Any]]) -> Iterator[Made[B]]:
+        loader: DataLoader[Made[B]] = DataLoader(
             self._maker,
             batch_size=None,
             sampler=_Plans(self._planner, ahead, None if self._steps is None else self._steps - self._given),
@@ -200,7 +101,7 @@ class Loader:
                 "container also shared memory, --shm-size), or use fewer workers."
             ) from error
 
-    def _checked(self, made: Made) -> Batch:
+    def _checked(self, made: Made[B]) -> B:
         for row in made.bad:
             self.log.add(row)
         if made.error is not None:
@@ -209,12 +110,39 @@ class Loader:
             raise DataError(f"No sample of a whole batch can be used (the last: {made.bad[-1]}); repair the data.")
         for _ in made.batch.ids:
             self.log.good()
-        return self._finished(made.batch)
+        return made.batch.with_pixels(self._load.make.finish) if isinstance(self._load, LoadImages) else made.batch
 
-    def _finished(self, batch: Batch) -> Batch:
-        if not isinstance(self._load, LoadImages) or batch.pixel_values is None:
-            return batch
-        return replace(batch, pixel_values=self._load.make.finish(batch.pixel_values))
+
+class Loader(LoaderOf[Batch]):
+    """One Batch a plan.
+
+    Args:
+        processor: of the model. load: None: the checkpoint's own preparation of pictures.
+        Others: see `LoaderOf`.
+    """
+
+    def __init__(
+        self,
+        planner: Planner,
+        sets: Sequence[SampleSet],
+        processor: Processor,
+        load: Load | None = None,
+        *,
+        workers: int = 0,
+        prefetch: int = 2,
+        steps: int | None = None,
+        log: RowLog | None = None,
+    ) -> None:
+        super().__init__(
+            planner,
+            sets,
+            load or LoadImages(processor),
+            OneBatch(processor),
+            workers=workers,
+            prefetch=prefetch,
+            steps=steps,
+            log=log,
+        )
 
 
 class _Plans:

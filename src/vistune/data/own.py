@@ -41,6 +41,7 @@ class OwnSource(Source):
     Args:
         name: of the set, the task of its examples.
         splits: files by split; the rows of a split's files follow one another. A Hub set has its name in their place.
+            What is trained on if nothing is said is "train", or the only one.
         columns: names of the columns where they differ from `vistune.data.own_table.COLUMNS`.
         num_frames: taken from each video.
 
@@ -55,9 +56,9 @@ class OwnSource(Source):
         columns: Mapping[str, str] | None = None,
         num_frames: int = 4,
     ) -> None:
-        first = next(iter(splits))
-        train = "train" if "train" in splits else first
-        others = [split for split in splits if split != train]
+        # Of several files none of which is called train, none is chosen for the person.
+        train = "train" if "train" in splits else next(iter(splits)) if len(splits) == 1 else None
+        others = [split for split in splits if split != train] if train else []
         self.info = SetInfo(
             name,
             title=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,7 @@ class OwnColumns:
         for kind, name in self.given.items():
             if name not in record:
                 raise BadRow(Reason.MISSING_FIELD, f"there is no column {name!r} for the {kind}, only {found}.")
-        cells = {kind: record[name] for kind, name in self.names.items() if name in record}
+        cells = {kind: _none_if_nan(record[name]) for kind, name in self.names.items() if name in record}
         if all(cells.get(kind) is None for kind in _SPOKEN):
             raise BadRow(
                 Reason.MISSING_FIELD,
@@ -78,6 +79,11 @@ class OwnColumns:
                 "column it is.",
             )
         return cells
+
+
+def _none_if_nan(value: Any) -> Any:
+    """Tables that pandas wrote have NaN where nothing stands."""
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def row_example(record: Any, columns: OwnColumns, place: Place, files: Files, task: str, num_frames: int) -> Example:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from vistune.data.batch import IGNORE, Batch, Encoded, Side, collate, pack
 from vistune.data.formats.chat_template import ChatTemplate
+from vistune.data.formats.tokens import text_ids
 from vistune.data.images import open_image, open_images, pixel_values
+from vistune.data.plain_words import PlainWords
 from vistune.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,6 +68,11 @@ class Processor:
         """What stands at padded places; masked everywhere, so any id serves where the tokenizer has none."""
         return int(next((i for i in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id) if i is not None), 0))
 
+    @cached_property
+    def plain_words(self) -> PlainWords:
+        """Writes what rows say so that none of it is taken for a special token."""
+        return PlainWords(self.tokenizer, self.qformer_tokenizer, image_token=self.image_token)
+
     def pixels(self, images: Images) -> Tensor | None:
         """One sample's pictures -> [n, 3, H, W]; None without pictures."""
         refs = as_image_list(images)
@@ -118,7 +126,7 @@ class Processor:
         bos = self.tokenizer.bos_token
         # A chat template may write BOS itself; transformers then adds no special tokens either.
         special = raw or bos is None or not text.startswith(bos)
-        ids: list[int] = self.tokenizer(text, add_special_tokens=special)["input_ids"]
+        ids = text_ids(self.tokenizer, text, special)
         if self.image_first:
             ids = [self.image_token_id] * (self.num_image_tokens * num_images) + ids
         return ids
@@ -127,7 +135,7 @@ class Processor:
         """Token ids of the Q-Former's copy; the front is cut if it is too long (LAVIS: truncation_side left)."""
         if self.qformer_tokenizer is None:
             return None
-        ids: list[int] = self.qformer_tokenizer(prompt)["input_ids"]
+        ids = text_ids(self.qformer_tokenizer, prompt)
         surplus = len(ids) - self.max_instruction_tokens
         if surplus <= 0:
             return ids
@@ -142,7 +150,7 @@ class Processor:
 
     def target_ids(self, text: str, closing: bool = True) -> list[int]:
         """Tokens of an answer on its own, without special tokens but, if asked for, the closing token."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = text_ids(self.tokenizer, text, special=False)
         return [*ids, int(self.tokenizer.eos_token_id)] if closing else ids
 
     def encode_one(

@@ -86,6 +86,8 @@ def read_csv(path: Path, delimiter: str = ",", columns: Sequence[str] | None = N
             names = list(columns) if columns is not None else next(reader, None)
             if not names:
                 raise DataError(f"{path.name} is empty; expected a line of column names and rows.")
+            if _has_marked_bytes(names):
+                raise DataError(f"{path.name} begins with bytes that are not UTF-8; save it as UTF-8.")
             cells = (row for row in reader if row)
             for index, row in enumerate(cells):
                 place = Place(path.name, reader.line_num, index)
@@ -168,8 +170,13 @@ def _text(raw: bytes, place: Place) -> str | BadRow:
         )
 
 
+def _has_marked_bytes(cells: Sequence[str]) -> bool:
+    """Whether `read_csv` came upon bytes that are not UTF-8."""
+    return any("\udc80" <= sign <= "\udcff" for cell in cells if not cell.isascii() for sign in cell)
+
+
 def _csv_row(row: list[str], names: list[str], place: Place) -> dict[str, str] | BadRow:
-    if any("\udc80" <= sign <= "\udcff" for cell in row if not cell.isascii() for sign in cell):
+    if _has_marked_bytes(row):
         return BadRow(Reason.INVALID_UTF8, "the row has bytes that are not UTF-8.", place)
     if len(row) != len(names):
         return BadRow(Reason.MISSING_FIELD, f"the row has {len(row)} columns, expected {len(names)}.", place)

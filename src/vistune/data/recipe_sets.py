@@ -52,8 +52,8 @@ class OpenedSet:
 def open_sets(recipe: DataRecipe, data_root: Path | None = None) -> list[OpenedSet]:
     """Every set of a recipe, read or memory-mapped.
 
-    A known set that stands built in ``DATA_ROOT/built/NAME/SPLIT`` (``vistune data build NAME --out ...``) is taken
-    from there; others are read from their release files into memory.
+    A known set that stands built in its place (`built_place`; ``vistune data build NAME`` writes there) is taken from
+    there; others are read from their release files into memory.
 
     Args:
         data_root: folder of the known sets; None: as `DataRecipe.root` says.
@@ -62,6 +62,11 @@ def open_sets(recipe: DataRecipe, data_root: Path | None = None) -> list[OpenedS
         RecipeError: no data root, an unknown split, group or style. DataError: files that are missing, or bad rows.
     """
     return [_open(choice, recipe, recipe.root(data_root)) for choice in recipe.sets]
+
+
+def built_place(root: Path, name: str, split: str) -> Path:
+    """The folder of a known set that was built: ``ROOT/built/NAME/SPLIT``."""
+    return root / "built" / name / split
 
 
 def instruction_sets(opened: Sequence[OpenedSet], recipe: DataRecipe, processor: Processor) -> list[InstructionSet]:
@@ -97,12 +102,17 @@ def _open(choice: SetChoice, recipe: DataRecipe, root: Path | None) -> OpenedSet
 
     log = RowLog(_on_error(recipe.on_error))
     examples, source = _rows(choice, root, log)
-    group = choice.templates or choice.group or (source.info.group if source else own_group(examples[0]))
+    group = choice.templates or choice.group or _group(source, examples[0])
     # The identifier of a held-out set names its task alone (InstructBLIP section 3.4).
     title = choice.name if source is None else "" if source.info.role == "held-out" else source.info.title
     templates = tuple(load_templates(group, recipe.style, title)) if group else ()
     mirror = choice.mirror if choice.mirror is not None else bool(source and source.info.mirror_safe)
     return OpenedSet(choice, examples, templates, log, mirror)
+
+
+def _group(source: Source | None, first: Example) -> str | None:
+    """Whose templates put the rows into words where the recipe does not say."""
+    return own_group(first) if source is None else source.info.templates or source.info.group
 
 
 def _on_error(given: BadRows) -> OnError:
@@ -129,14 +139,14 @@ def _rows(choice: SetChoice, root: Path | None, log: RowLog) -> tuple[Sequence[E
             f"Where is {choice.name}? Give the folder of the data sets as data_root in the recipe, with --data-root, "
             "or as VISTUNE_DATA_ROOT."
         )
-    built = root / "built" / choice.name / split
+    built = built_place(root, choice.name, split)
     if is_built(built):
         return _first(ArrowExamples(built), choice), source
     expected = source.info.splits.get(split) or 0
     if min(expected, choice.limit or expected) > MAX_ROWS_IN_MEMORY:
         raise DataError(
             f"{choice.name} has about {expected:,} rows, too many to read at every start; build it once with "
-            f"`vistune data build {choice.name} --data-root {root} --out {built}`."
+            f"`vistune data build {choice.name} --data-root {root} --split {split}`."
         )
     return _read(source, source.files(root), split, choice, log), source
 

@@ -22,11 +22,14 @@ from vistune.demo.plan import Plan, blind_stage, instructblip_stages, llava_stag
 from vistune.evaluate.run import evaluate_task, write_answers
 from vistune.infer.predictor import Predictor
 from vistune.model.vlm import VisionLanguageModel
-from vistune.train.config import StageConfig
+from vistune.train.in_memory import run_in_memory
 from vistune.train.interrupt import Interrupted
-from vistune.train.loop import Progress, StageRun
+from vistune.train.loop import StageRun
 from vistune.train.parts import describe_parts, parts_text
-from vistune.train.state import is_finished
+from vistune.train.recipe.stage import Stage
+from vistune.train.reports.json_log import JsonLog
+from vistune.train.reports.report import Report, StepEntry
+from vistune.train.result import read_result
 
 # What else a chain does, in training steps that take as long: only for the share that is done.
 _ENCODING = 80.0
@@ -35,6 +38,8 @@ _EVALUATION = 150.0
 _MOST_PIXELS = 30_000
 # Groups of the mixture that are printed.
 _SHOWN = 20
+# Steps between words about progress.
+_TELL_EVERY = 10
 
 
 @dataclass
@@ -48,6 +53,24 @@ class Reporter:
     line: Callable[[str], None] = lambda text: None
     progress: Callable[[str, float], None] = lambda text, share: None
     should_stop: Callable[[], bool] = lambda: False
+
+
+class _Progress(Report):
+    """Tells of a stage's steps now and then, and passes on what is for people."""
+
+    def __init__(self, tell: Callable[[str, int], None], line: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._line = line
+
+    def line(self, text: str) -> None:
+        """Pass it on."""
+        self._line(text)
+
+    def step(self, entry: StepEntry) -> None:
+        """Every few steps."""
+        if entry.step % _TELL_EVERY == 0 or entry.step == entry.steps:
+            speed = f"{entry.samples_per_second:.0f} samples/s"
+            self._tell(f"{entry.stage} {entry.step}/{entry.steps}, loss {entry.loss:.3f}, {speed}", entry.step)
 
 
 class ChainRun:
@@ -79,17 +102,17 @@ class ChainRun:
         self._tell("done", self._work)
 
     def _run_instructblip(self) -> None:
-        stages = instructblip_stages(self._plan, self._seed)
-        self._work = _ENCODING + sum(stage.steps for stage in stages) + _EVALUATION
+        stages = instructblip_stages(self._plan)
+        self._work = _ENCODING + sum(stage.steps or 0 for stage in stages) + _EVALUATION
         model, processor = build_instructblip(self._seed)
         self._train(model, processor, stages)
         self._evaluate("instructblip", model, processor)
         save_model(model, processor, self._out / "instructblip")
 
     def _run_llava(self) -> None:
-        stages = llava_stages(self._plan, self._seed)
-        blind = blind_stage(self._plan, self._seed)
-        self._work = _ENCODING + sum(stage.steps for stage in (*stages, blind)) + 2 * _EVALUATION
+        stages = llava_stages(self._plan)
+        blind = blind_stage(self._plan)
+        self._work = _ENCODING + sum(stage.steps or 0 for stage in (*stages, blind)) + 2 * _EVALUATION
         model, processor = build_llava(self._seed)
         self._train(model, processor, stages)
         self._evaluate("llava", model, processor)
@@ -100,17 +123,17 @@ class ChainRun:
         rows = {name: len(examples) for name, examples in self._experiment.rows().items()}
         write_json(data_file(self._out), {"majority": self._experiment.majority(), "rows": rows})
 
-    def _train(self, model: VisionLanguageModel, processor: Processor, stages: Sequence[StageConfig]) -> None:
+    def _train(self, model: VisionLanguageModel, processor: Processor, stages: Sequence[Stage]) -> None:
         """Captions in all stages but the last, which tunes on instructions."""
         seen = pixels = None
-        if not all(is_finished(stage_folder(self._out, stage.name)) for stage in stages):
+        if any(read_result(stage_folder(self._out, stage.name)) is None for stage in stages):
             with self._timed("encoding"):
                 seen, pixels = self._caches(model, processor)
         self._work_done += _ENCODING
         captions = [EncodedSet("caption", self._experiment.captions, processor, seen)]
         for stage in stages[:-1]:
             self._stage(model, processor, stage, captions)
-        tuning = pixels if "vision" in stages[-1].learning_rates else seen
+        tuning = pixels if "vision" in stages[-1].train else seen
         self._stage(model, processor, stages[-1], self._tuning_sets(processor, tuning))
 
     def _tuning_sets(self, processor: Processor, cache: FeatureCache | None, blind: bool = False) -> list[EncodedSet]:
@@ -136,36 +159,37 @@ class ChainRun:
             return seen, None
         return seen, prepare_pixels(processor, tuning, on_progress=tell)
 
-    def _stage(
-        self, model: VisionLanguageModel, processor: Processor, stage: StageConfig, sets: list[EncodedSet]
-    ) -> None:
+    def _stage(self, model: VisionLanguageModel, processor: Processor, stage: Stage, sets: list[EncodedSet]) -> None:
         folder = stage_folder(self._out, stage.name)
-        run = StageRun(model, stage, sets, processor, folder)
         begun = self._work_done
-        if not is_finished(folder):
+        progress = _Progress(lambda words, step: self._tell(words, begun + step), self._reporter.line)
+        run = run_in_memory(
+            model,
+            stage,
+            sets,
+            processor,
+            folder,
+            seed=self._seed,
+            reports=[JsonLog(folder), progress],
+            say=self._reporter.line,
+        )
+        if read_result(folder) is None:
             self._announce(run, model, stage)
-
-        def tell(progress: Progress) -> None:
-            speed = f"{progress.samples_per_second:.0f} samples/s"
-            words = f"{stage.name} {progress.step}/{progress.steps}, loss {progress.loss:.3f}, {speed}"
-            self._tell(words, begun + progress.step)
-
         with self._timed(stage.name):
-            run.run(tell, self._reporter.should_stop)
-        self._work_done = begun + stage.steps
+            run.run(self._reporter.should_stop)
+        self._work_done = begun + (stage.steps or 0)
 
-    def _announce(self, run: StageRun, model: VisionLanguageModel, stage: StageConfig) -> None:
+    def _announce(self, run: StageRun, model: VisionLanguageModel, stage: Stage) -> None:
         line = self._reporter.line
-        line(f"{stage.name}: {parts_text(model, stage.learning_rates)}")
-        parts = describe_parts(model, stage.learning_rates)
+        line(f"{stage.name}: {parts_text(model, stage.train)}")
+        parts = describe_parts(model, stage.train)
         write_json(stage_folder(self._out, stage.name) / PARTS_FILE, {"parts": parts})
-        table = run.mixture.table()
+        table = run.feed.mixture.table()
         if len(table) > 1:
             shown = [f"{name} {probability:.1%} of {size:,}" for name, size, probability in table[:_SHOWN]]
             rest = f", {len(table) - _SHOWN} more" if len(table) > _SHOWN else ""
             shares = ", ".join(shown) + rest
-            line(f"{stage.name}: mixture by size^{stage.mixture_power:g}: {shares}")
-        line(f"{stage.name}: first sample: {run.describe_sample()}")
+            line(f"{stage.name}: mixture by size^0.5: {shares}")
 
     def _evaluate(self, name: str, model: VisionLanguageModel, processor: Processor, blind: bool = False) -> None:
         tests = self._experiment.tests

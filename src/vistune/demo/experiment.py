@@ -8,17 +8,15 @@ from dataclasses import dataclass, replace
 
 from vistune.data.example import Example
 from vistune.data.sources.table import Table
-from vistune.data.sources.world import WorldRow, evaluation_rows, tuning_examples, with_other_captions
+from vistune.data.sources.world import tuning_examples
 from vistune.demo.plan import Plan
 from vistune.evaluate.baselines import majority_accuracy
-from vistune.evaluate.metrics import phrase_f1
-from vistune.evaluate.questions import answer_of, with_other_questions
-from vistune.evaluate.run import EvalTask, Scorer
+from vistune.evaluate.run import EvalTask
+from vistune.evaluate.world_tasks import world_task
 from vistune.world.tasks import TASKS
 
 # More training answers than this and ranking them all says little that generation does not.
 MOST_CANDIDATES = 1000
-_NUM_TEXTS = 5
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def world_experiment(plan: Plan, seed: int) -> Experiment:
 
 def world_tests(plan: Plan, seed: int) -> Tests:
     """All tasks of the world on scenes of the test split, a scene for every question."""
-    return Tests([_world_task(name, plan.test_rows, seed) for name in TASKS], closing_token=False)
+    return Tests([world_task(name, "test", plan.test_rows, seed) for name in TASKS], closing_token=False)
 
 
 def table_experiment(table: Table, plan: Plan, seed: int) -> Experiment:
@@ -97,35 +95,3 @@ def table_tests(table: Table, plan: Plan, seed: int) -> Tests:
     task = EvalTask(test[0].task, "held-in", True, test, max_new_tokens=min(64, 4 * longest + 4))
     # Of two answers one may begin the other; without its end the shorter one would always win.
     return Tests([task], closing_token=True)
-
-
-def _world_task(name: str, count: int, seed: int) -> EvalTask:
-    task = TASKS[name]
-    rows = evaluation_rows(name, "test", count, seed)
-    if name == "caption":
-        rows = with_other_captions(rows, _NUM_TEXTS, seed)
-        return EvalTask(name, task.role, False, _examples(rows), _caption_score, "F1 of the objects named", 64)
-    if name == "question":
-        rows = with_other_questions(rows, _NUM_TEXTS, seed)
-        score = _question_scorer(rows)
-        return EvalTask(name, task.role, False, _examples(rows), score, "questions with the wanted answer", 24)
-    return EvalTask(name, task.role, task.is_question, _examples(rows))
-
-
-def _examples(rows: Sequence[WorldRow]) -> list[Example]:
-    return [row.example for row in rows]
-
-
-def _caption_score(text: str, example: Example) -> float:
-    return phrase_f1(text, str(example.target))
-
-
-def _question_scorer(rows: Sequence[WorldRow]) -> Scorer:
-    scenes = {row.example.id: row.scene for row in rows}
-
-    def score(text: str, example: Example) -> float:
-        scene = scenes[example.id]
-        wanted = answer_of(str(example.target), scene)
-        return float(wanted is not None and answer_of(text, scene) == wanted)
-
-    return score

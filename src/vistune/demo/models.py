@@ -12,6 +12,7 @@ from vistune.data.processor import Processor
 from vistune.model.config import ConnectorConfig, ModelConfig, QFormerConfig, VisionConfig
 from vistune.model.connectors import QFormerConnector
 from vistune.model.vlm import VisionLanguageModel
+from vistune.train.run.model.world import CHAT_TEMPLATE
 from vistune.world.assets import asset_dir
 from vistune.world.tokenizer import IMAGE_TOKEN
 
@@ -19,17 +20,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 NUM_QUERIES = 8
-# LLaVA's own conversation format is Vicuna's; the language model has seen frames like it.
-CHAT_TEMPLATE = (
-    "{% for message in messages %}"
-    "{% if message['role'] == 'user' %}USER: "
-    "{% for part in message['content'] if part['type'] == 'image' %}<image>\n{% endfor %}"
-    "{% for part in message['content'] if part['type'] == 'text' %}{{ part['text'] }}{% endfor %}"
-    "{% else %} ASSISTANT: "
-    "{% for part in message['content'] if part['type'] == 'text' %}{{ part['text'] }}{% endfor %}"
-    "{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %} ASSISTANT:{% endif %}"
-)
 
 
 def build_instructblip(seed: int) -> tuple[VisionLanguageModel, Processor]:

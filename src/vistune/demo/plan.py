@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from vistune.train.config import StageConfig, make_stage
+from vistune.train.recipe.parts import Part
+from vistune.train.recipe.stage import Stage
 
 DEFAULT_MINUTES = 6.0
 OWN_DATA_MINUTES = 8.0
@@ -23,7 +24,7 @@ _ROWS: Mapping[str, int] = {
     "place": 4_000,
     "question": 4_000,
 }
-_CONNECTOR = ("ln_vision", "queries", "qformer", "projection")
+_CONNECTOR: tuple[Part, ...] = ("ln_vision", "queries", "qformer", "projection")
 
 
 @dataclass(frozen=True)
@@ -81,40 +82,46 @@ def plan_for_table(minutes: float) -> Plan:
     )
 
 
-def instructblip_stages(plan: Plan, seed: int) -> tuple[StageConfig, StageConfig]:
+def instructblip_stages(plan: Plan) -> tuple[Stage, Stage]:
     """BLIP-2's stage 2 on captions, then instruction tuning (InstructBLIP section 2.5), at rates for a small model."""
-    rates = dict.fromkeys(_CONNECTOR, 1e-3)
+    rates: dict[Part, float] = dict.fromkeys(_CONNECTOR, 1e-3)
     return (
-        _stage("blip2-stage-2", rates, plan.align_steps, plan, seed),
-        _stage("instruction-tuning", {**rates, **_vision(plan)}, plan.tune_steps, plan, seed),
+        _stage("blip2-stage-2", rates, plan.align_steps, plan),
+        _stage("instruction-tuning", {**rates, **_vision(plan)}, plan.tune_steps, plan),
     )
 
 
-def llava_stages(plan: Plan, seed: int) -> tuple[StageConfig, StageConfig]:
+def llava_stages(plan: Plan) -> tuple[Stage, Stage]:
     """The projector alone on captions, then projector and language model (LLaVA section 4.2)."""
     return (
-        _stage("llava-stage-1", {"projection": 2e-3}, plan.project_steps, plan, seed),
-        _stage("llava-stage-2", {"projection": 1e-3, "language": 1e-3, **_vision(plan)}, plan.tune_steps, plan, seed),
+        _stage("llava-stage-1", {"projection": 2e-3}, plan.project_steps, plan),
+        _stage("llava-stage-2", {"projection": 1e-3, "language": 1e-3, **_vision(plan)}, plan.tune_steps, plan),
     )
 
 
-def blind_stage(plan: Plan, seed: int) -> StageConfig:
+def blind_stage(plan: Plan) -> Stage:
     """The language model alone on the tuning rows: what can be learned without seeing."""
-    return _stage("blind", {"language": 1e-3}, plan.tune_steps, plan, seed)
+    return _stage("blind", {"language": 1e-3}, plan.tune_steps, plan)
 
 
-def _vision(plan: Plan) -> dict[str, float]:
+def _vision(plan: Plan) -> dict[Part, float]:
     return {"vision": 3e-4} if plan.tune_vision else {}
 
 
-def _stage(name: str, rates: Mapping[str, float], steps: int, plan: Plan, seed: int) -> StageConfig:
-    return make_stage(
+def _stage(name: str, rates: Mapping[Part, float], steps: int, plan: Plan) -> Stage:
+    warmup = min(50, steps // 10)
+    return Stage(
         name=name,
-        learning_rates=dict(rates),
+        train=dict(rates),
         steps=steps,
         batch_size=plan.batch_size,
         micro_batch_size=plan.micro_batch_size,
-        warmup_steps=min(50, steps // 10),
+        warmup_steps=warmup,
+        # The first step learns already.
+        warmup_start=1 / (warmup + 1),
+        weight_decay=0.05,
+        clip_norm=1.0,
+        # What is frozen now trains in a later stage, and is saved.
+        frozen_dtype="float32",
         save_every=100,
-        seed=seed,
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from vistune.data.example import Example
-from vistune.evaluate.metrics import exact_match, mean
+from vistune.evaluate.metrics import matches, mean
 
 # More candidate lists than this and they are options of the single question, not the answers of a kind of question.
 _FEW_LISTS = 10
@@ -24,7 +24,7 @@ def majority_accuracy(test: Sequence[Example], train: Sequence[Example]) -> floa
         return _best_position(test)
     if train:
         answer = Counter(str(example.target) for example in train).most_common(1)[0][0]
-        return mean([exact_match(answer, _accepted(example)) for example in test])
+        return mean([matches(answer, _accepted(example)) for example in test])
     right = 0
     for candidates in lists:
         targets = [str(example.target) for example in test if tuple(sorted(example.candidates or ())) == candidates]

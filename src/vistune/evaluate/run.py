@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vistune.data.encoded_set import EncodedSet
 from vistune.data.example import Example
-from vistune.evaluate.metrics import exact_match, mean, standard_error
+from vistune.evaluate.metrics import matches, mean, standard_error
 from vistune.infer.predictor import Predictor
 
 Scorer = Callable[[str, Example], float]
@@ -17,7 +17,7 @@ Scorer = Callable[[str, Example], float]
 
 def match_references(answer: str, example: Example) -> float:
     """Exact match with any reference, after normalisation."""
-    return exact_match(answer, example.references or (str(example.target),))
+    return matches(answer, example.references or (str(example.target),))
 
 
 @dataclass(frozen=True)

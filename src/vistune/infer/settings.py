@@ -126,6 +126,7 @@ def resolve(arguments: Arguments, folder: GenerationConfig | None, processor: Pr
     # Lengths are settled per prompt (Settings.lengths) and sampling is ours: transformers must not add its own.
     config.max_length = config.max_new_tokens = config.min_new_tokens = None
     config.min_length = 0
+    config.stop_strings = None
     config.do_sample, config.temperature, config.top_p, config.top_k = False, None, None, None
     answer_penalty = None
     if not arguments.penalize_prompt:
@@ -139,9 +140,15 @@ def resolve(arguments: Arguments, folder: GenerationConfig | None, processor: Pr
         min_length=folder.min_length or 0,
         sample=sample,
         seed=arguments.seed,
-        stop=tuple(arguments.stop),
+        stop=tuple(arguments.stop) or _stop_strings(folder),
         answer_penalty=answer_penalty,
     )
+
+
+def _stop_strings(folder: GenerationConfig) -> tuple[str, ...]:
+    """What the folder's answers end with besides tokens; transformers allows a single one without a list."""
+    strings: str | list[str] = getattr(folder, "stop_strings", None) or []
+    return (strings,) if isinstance(strings, str) else tuple(strings)
 
 
 def _first(*values: Any) -> Any:

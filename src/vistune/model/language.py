@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from vistune.errors import InputError
 from vistune.model.attention import use_attention
+from vistune.model.chunked_loss import chunked_losses
+from vistune.model.language_head import LanguageHead
 from vistune.model.segments import segment_mask, segment_positions, segment_starts
 
 if TYPE_CHECKING:
@@ -66,19 +68,37 @@ class LanguageModel(nn.Module):
         output: Tensor = self.model(inputs_embeds=inputs_embeds, use_cache=False, **arguments).logits
         return output
 
-    def learned_logits(
-        self, inputs_embeds: Tensor, attention_mask: Tensor, learned: Tensor, segment_ids: Tensor | None = None
-    ) -> Tensor:
-        """Logits of a decoder-only model only where ``learned`` [B, L] (bool) is True -> [number of True, V].
+    def losses(
+        self,
+        inputs_embeds: Tensor,
+        attention_mask: Tensor,
+        targets: Tensor,
+        segment_ids: Tensor | None = None,
+        target_segments: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Cross-entropy where something is learned, with logits there alone and in chunks.
 
-        Models that do more than one Linear on top (soft-capped or scaled logits) compute all and pick.
+        Args:
+            targets: [B, L] what each position predicts (decoder-only: labels, shifted), or [B, T] an encoder-decoder's
+                labels; -100 where nothing is learned. Others: see :meth:`logits`.
+
+        Returns:
+            sum in float32, and [n] float32 of each learned token in reading order, detached
         """
-        if not self._has_plain_head():
-            return self.logits(inputs_embeds, attention_mask, segment_ids=segment_ids)[learned]
-        arguments = self._row_arguments(attention_mask, segment_ids)
-        hidden = self.model.get_decoder()(inputs_embeds=inputs_embeds, use_cache=False, **arguments).last_hidden_state
-        output: Tensor = self.model.get_output_embeddings()(hidden[learned])
-        return output
+        if self.is_encoder_decoder:
+            hidden = self._decoder_hidden(inputs_embeds, attention_mask, targets, segment_ids, target_segments)
+        else:
+            arguments = self._row_arguments(attention_mask, segment_ids)
+            decoder = self.model.get_decoder()
+            hidden = decoder(inputs_embeds=inputs_embeds, use_cache=False, **arguments).last_hidden_state
+        return chunked_losses(hidden, self._head(), targets)
+
+    def _head(self) -> nn.Module:
+        """From the last hidden states to logits."""
+        if self.is_encoder_decoder or not self._has_plain_head():
+            return LanguageHead(self.model, self.is_encoder_decoder)
+        head: nn.Module = self.model.get_output_embeddings()
+        return head
 
     def _row_arguments(self, attention_mask: Tensor, segment_ids: Tensor | None) -> dict[str, Tensor]:
         """Mask and positions of a decoder-only model."""
@@ -96,29 +116,53 @@ class LanguageModel(nn.Module):
         segment_ids: Tensor | None,
         target_segments: Tensor | None,
     ) -> Tensor:
-        """Logits of an encoder-decoder, [B, T, V]; packed rows have a mask each for encoder, decoder and between."""
+        """Logits of an encoder-decoder, [B, T, V], by its own forward."""
         if labels is None:
             raise ValueError("An encoder-decoder language model needs labels for its decoder; pass them.")
-        inputs = self.model.prepare_decoder_input_ids_from_labels(labels=labels)
-        output: Tensor
-        if segment_ids is None:
-            arguments = {"inputs_embeds": inputs_embeds, "attention_mask": attention_mask}
-            output = self.model(**arguments, decoder_input_ids=inputs, use_cache=False).logits
-            return output
-        if target_segments is None:
-            raise ValueError("Packed rows of an encoder-decoder need target_segments beside segment_ids; pass both.")
-        self._check_packable(segment_ids)
-        # What stands before the first token of a target is the start token, not the last token of the sample before.
-        inputs = inputs.masked_fill(segment_starts(target_segments), int(self.config.decoder_start_token_id))
-        own = self._for_attention(segment_mask(segment_ids, segment_ids))
-        encoded = self.model.get_encoder()(inputs_embeds=inputs_embeds, attention_mask=own).last_hidden_state
-        output = self.model(
-            encoder_outputs=(encoded,),
-            attention_mask=self._for_attention(segment_mask(target_segments, segment_ids)),
-            decoder_input_ids=inputs,
-            decoder_attention_mask=self._for_attention(segment_mask(target_segments, target_segments, causal=True)),
+        if segment_ids is not None:
+            hidden = self._decoder_hidden(inputs_embeds, attention_mask, labels, segment_ids, target_segments)
+            logits: Tensor = self._head()(hidden.flatten(0, 1))
+            return logits.unflatten(0, labels.shape)
+        output: Tensor = self.model(
+            inputs_embeds=inputs_embeds,
+            attention_mask=attention_mask,
+            decoder_input_ids=self.model.prepare_decoder_input_ids_from_labels(labels=labels),
             use_cache=False,
         ).logits
+        return output
+
+    def _decoder_hidden(
+        self,
+        inputs_embeds: Tensor,
+        attention_mask: Tensor,
+        labels: Tensor,
+        segment_ids: Tensor | None,
+        target_segments: Tensor | None,
+    ) -> Tensor:
+        """Last hidden states of an encoder-decoder, [B, T, d]; packed rows have a mask each for encoder, decoder and
+        between."""
+        inputs = self.model.prepare_decoder_input_ids_from_labels(labels=labels)
+        own = between = attention_mask
+        causal = None
+        if segment_ids is not None:
+            if target_segments is None:
+                raise ValueError(
+                    "Packed rows of an encoder-decoder need target_segments beside segment_ids; pass both."
+                )
+            self._check_packable(segment_ids)
+            # What stands before a target's first token is the start token, not the last token of the sample before.
+            inputs = inputs.masked_fill(segment_starts(target_segments), int(self.config.decoder_start_token_id))
+            own = self._for_attention(segment_mask(segment_ids, segment_ids))
+            between = self._for_attention(segment_mask(target_segments, segment_ids))
+            causal = self._for_attention(segment_mask(target_segments, target_segments, causal=True))
+        encoded = self.model.get_encoder()(inputs_embeds=inputs_embeds, attention_mask=own).last_hidden_state
+        output: Tensor = self.model.get_decoder()(
+            input_ids=inputs,
+            attention_mask=causal,
+            encoder_hidden_states=encoded,
+            encoder_attention_mask=between,
+            use_cache=False,
+        ).last_hidden_state
         return output
 
     def _for_attention(self, mask: Tensor) -> Tensor:

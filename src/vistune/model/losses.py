@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 IGNORE = -100
+
+
+@dataclass(frozen=True)
+class LossPart:
+    """A loss as its sum over a share of the batch (differentiable), and the number of things it is a mean of there."""
+
+    sum: Tensor
+    count: Tensor
 
 
 def shift_labels(labels: Tensor, segment_ids: Tensor | None = None) -> Tensor:

@@ -38,6 +38,22 @@ class VisionEncoder(nn.Module):
             chosen = [states[:, 1:] for states in chosen]
         return torch.cat(chosen, dim=-1) if len(chosen) > 1 else chosen[0]
 
+    @property
+    def final_norm(self) -> nn.Module | None:
+        """The last norm (ln_vision of BLIP-2) if the features are what it gives, else None."""
+        if self.config.feature_layer is not None:
+            return None
+        norm: nn.Module | None = getattr(self.backbone, "post_layernorm", None)
+        return norm
+
+    def finish(self, features: Tensor) -> Tensor:
+        """Features [N, P, D] of before the last norm -> those after it."""
+        norm = self.final_norm
+        if norm is None:
+            raise ValueError("This image encoder's features come from no final norm; pass them with before_norm=False.")
+        output: Tensor = norm(features.to(next(norm.parameters()).dtype))
+        return output
+
     def _check_size(self, pixel_values: Tensor) -> None:
         size = int(self.config.backbone.image_size)
         if pixel_values.ndim != 4 or tuple(pixel_values.shape[-2:]) != (size, size):

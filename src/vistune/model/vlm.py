@@ -23,11 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class VLMOutput:
-    """loss_sum: summed over learned tokens; num_tokens: their number (a tensor); logits where they were asked for."""
+    """A model's answer.
+
+    Args:
+        loss_sum: summed over learned tokens. num_tokens: their number (a tensor).
+        logits: where they were asked for; else, with labels, token_losses: [n] float32, the loss of each learned token
+            in reading order of the (shifted) labels, detached: whoever wants losses by sample or data set adds them.
+    """
 
     loss_sum: Tensor | None
     num_tokens: Tensor | None
     logits: Tensor | None = None
+    token_losses: Tensor | None = None
 
     @property
     def loss(self) -> Tensor:
@@ -81,6 +88,7 @@ class VisionLanguageModel(nn.Module):
         instruction_mask: Tensor | None = None,
         sample_ids: Sequence[str] | None = None,
         segment_ids: Tensor | None = None,
+        before_norm: bool = False,
     ) -> Tensor:
         """Input embeddings with the images in their places.
 
@@ -88,6 +96,7 @@ class VisionLanguageModel(nn.Module):
             input_ids: [B, L]; ``config.image_token_id`` stands T times for each image, in reading order.
             pixel_values: [N, 3, H, W], or image_features [N, P, D] from :meth:`encode_images`; neither for text alone.
             instruction_ids, instruction_mask: [N, Lq] for an instruction-aware connector, one row an image.
+            before_norm: image_features are those from before the encoder's last norm, which may be learning.
             sample_ids: names of the rows for error messages; of the samples where ``segment_ids`` [B, L] packs several
                 into a row (see vistune.model.segments).
 
@@ -98,6 +107,8 @@ class VisionLanguageModel(nn.Module):
         embeds = self.language.embed(input_ids.masked_fill(is_image, 0))
         if image_features is None and pixel_values is not None:
             image_features = self.encode_images(pixel_values)
+        elif image_features is not None and before_norm:
+            image_features = self.vision.finish(image_features)
         num_images = 0 if image_features is None else image_features.shape[0]
         self._check_placeholders(is_image, num_images, sample_ids, segment_ids)
         if image_features is None:
@@ -137,6 +148,7 @@ class VisionLanguageModel(nn.Module):
         sample_ids: Sequence[str] | None = None,
         segment_ids: Tensor | None = None,
         target_segments: Tensor | None = None,
+        before_norm: bool = False,
         return_logits: bool = False,
     ) -> VLMOutput:
         """Loss over the labels, and logits if asked for (always without labels).
@@ -149,20 +161,23 @@ class VisionLanguageModel(nn.Module):
             Others: see :meth:`embed_inputs`.
         """
         embeds = self.embed_inputs(
-            input_ids, pixel_values, image_features, instruction_ids, instruction_mask, sample_ids, segment_ids
+            input_ids,
+            pixel_values,
+            image_features,
+            instruction_ids,
+            instruction_mask,
+            sample_ids,
+            segment_ids,
+            before_norm,
         )
         packing = {"segment_ids": segment_ids, "target_segments": target_segments}
         if labels is None:
             return VLMOutput(None, None, self.language.logits(embeds, attention_mask, **packing))
-        if self.language.is_encoder_decoder:
-            logits = self.language.logits(embeds, attention_mask, labels, **packing)
-            targets = labels
-        else:
-            targets = shift_labels(labels, segment_ids)
-            learned = targets != IGNORE
-            if not return_logits:
-                logits = self.language.learned_logits(embeds, attention_mask, learned, segment_ids)
-                return VLMOutput(token_loss_sum(logits, targets[learned]), learned.sum())
-            logits = self.language.logits(embeds, attention_mask, **packing)
-        loss_sum = token_loss_sum(logits, targets)
-        return VLMOutput(loss_sum, (targets != IGNORE).sum(), logits if return_logits else None)
+        encoder_decoder = self.language.is_encoder_decoder
+        targets = labels if encoder_decoder else shift_labels(labels, segment_ids)
+        num_tokens = (targets != IGNORE).sum()
+        if not return_logits:
+            loss_sum, token_losses = self.language.losses(embeds, attention_mask, targets, **packing)
+            return VLMOutput(loss_sum, num_tokens, token_losses=token_losses)
+        logits = self.language.logits(embeds, attention_mask, labels if encoder_decoder else None, **packing)
+        return VLMOutput(token_loss_sum(logits, targets), num_tokens, logits)

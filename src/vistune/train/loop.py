@@ -1,224 +1,219 @@
-"""The training loop: samples of a mixture in, weights, state and log out. One loop for every stage of every model."""
+"""The training loop: one for every stage of every model. A feed, an objective and a model in; weights and logs out."""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor
 
-from vistune.data.batch import IGNORE, Batch, Encoded
-from vistune.data.encoded_set import EncodedSet
-from vistune.data.features import final_norm
-from vistune.data.mixture import Mixture
-from vistune.data.packing import RowSize, packed_rows
-from vistune.data.processor import Processor
-from vistune.errors import RecipeError, TrainingError
-from vistune.model.vlm import VisionLanguageModel
-from vistune.train.checks import check_packing, data_fingerprint, features_before_norm
-from vistune.train.config import StageConfig
+from vistune.data.permutation import seed_of
+from vistune.train.bad_rows import BadRowList
+from vistune.train.checkpoints.checkpoints import Checkpoints
+from vistune.train.feed import Feed
 from vistune.train.interrupt import Interrupted
-from vistune.train.log import TrainLog
+from vistune.train.meter import Meter, StepNumbers, sums_of
+from vistune.train.objectives.objective import Objective
 from vistune.train.optimiser import build_optimiser, set_rates
-from vistune.train.parts import select_parts, set_modes
-from vistune.train.precision import autocast
-from vistune.train.state import load_state, restore_weights, save_state
+from vistune.train.parts import Model, set_modes, training_parts
+from vistune.train.precision import LossScale, allow_tf32, chosen
+from vistune.train.recipe.stage import Stage
+from vistune.train.reports.report import Report
+from vistune.train.result import StageResult, read_result
+from vistune.train.selection import Best
+from vistune.train.watch import Watch
 
-Row = TypeVar("Row")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a stage stands after ``step`` of ``steps``; loss is the mean since the last report."""
-
-    stage: str
-    step: int
-    steps: int
-    loss: float
-    samples_per_second: float
-    seconds_left: float
+if TYPE_CHECKING:
+    from vistune.data.pairs import PairProcessor
+    from vistune.data.processor import Processor
+    from vistune.train.parallel.wrap import Spread
 
 
 class StageRun:
-    """One stage on one model.
+    """One stage on one model; every process makes one.
 
     Args:
-        model: its parameters are changed. stage: settings.
-        sets: data to learn from, mixed by the stage's power of their sizes.
-        processor: of the model, for batches.
-        folder: of state and log; if it holds a state, :meth:`run` goes on from it.
-
-    Raises:
-        RecipeError: the stage trains what the model does not have, the cached features do not fit what trains, or its
-            rows cannot be packed.
+        model: prepared (vistune.train.prepare); its parameters are changed. spread: the same over the processes.
+        stage: settings. steps: its length. seed: of dropout. feed: this process's data. objective: what is minimised.
+        checkpoints: of the stage; if there is one, :meth:`run` goes on from it.
+        folder: of the stage, for what is written beside checkpoints. processor: of the model, to show the first batch.
+        reports: told on the main process. evaluate: measures the model after so many steps, on all processes.
+        frozen_dropout: "published" leaves the dropout of a frozen language model on, as LAVIS did.
     """
 
     def __init__(
         self,
-        model: VisionLanguageModel,
-        stage: StageConfig,
-        sets: Sequence[EncodedSet],
-        processor: Processor,
+        model: Model,
+        stage: Stage,
+        feed: Feed,
+        objective: Objective,
+        checkpoints: Checkpoints,
+        *,
+        steps: int,
+        seed: int,
+        spread: Spread,
         folder: Path,
+        processor: Processor | PairProcessor,
+        reports: Sequence[Report] = (),
+        evaluate: Callable[[int], Mapping[str, float]] | None = None,
+        frozen_dropout: Literal["off", "published"] = "off",
     ) -> None:
-        self.model = model
-        self.stage = stage
-        self.sets = list(sets)
-        self.folder = folder
-        self.mixture = Mixture({item.name: len(item) for item in self.sets}, stage.mixture_power, stage.seed)
-        self._processor = processor
-        self._trained = select_parts(model, stage.learning_rates)
-        check_packing(model, stage)
-        self._before_norm = features_before_norm(self.sets, stage)
-        self._norm = final_norm(model)
-        self._fingerprint = data_fingerprint(self.sets)
-        self._pending: list[Tensor] = []
+        self.model, self.stage, self.feed, self.objective = model, stage, feed, objective
+        self.checkpoints, self.steps, self.seed, self.spread = checkpoints, steps, seed, spread
+        self.folder, self._processor = folder, processor
+        self._processes = spread.processes
+        self._reports = list(reports) if self._processes.is_main else []
+        self._evaluate = evaluate
+        self._frozen_dropout = frozen_dropout
+        trained = training_parts(model)
+        self._optimiser = build_optimiser(stage, trained)
+        self._parameters = [parameter for named in trained.values() for _, parameter in named]
+        self._scale = LossScale(chosen(stage.precision, self._processes.device) == "float16")
+        self._bad_rows = BadRowList(folder, feed.log, self._processes)
+        self._meter = Meter(stage.name, steps, feed.names)
+        self._watch = Watch(stage.name, feed.names, self._processes, folder, self._reports)
+        self._best = Best(stage.evaluate.metric if stage.evaluate else "mean")
+        self._saved: int | None = None
 
-    def run(
-        self, on_progress: Callable[[Progress], None] | None = None, should_stop: Callable[[], bool] | None = None
-    ) -> None:
-        """Train to the last step; from the saved state if there is one, with the same result as without a stop.
+    def run(self, should_stop: Callable[[], bool] | None = None) -> StageResult:
+        """Train to the last step; from the newest checkpoint if there is one, as if there had been no stop.
 
         Raises:
-            Interrupted: ``should_stop`` said so; the state is saved. TrainingError: the loss is not finite.
-            ResumeError, StorageError: see vistune.train.state.
+            Interrupted: ``should_stop`` said so; a checkpoint is saved. TrainingError: the loss is not finite; a
+                checkpoint from before that step is saved. ResumeError, StorageError: see `Checkpoints`.
         """
-        optimiser = build_optimiser(self.stage, self._trained)
-        step = self._restore(optimiser)
-        if step >= self.stage.steps:
-            return
-        set_modes(self.model, self.stage.learning_rates)
-        log = TrainLog(self.folder, step)
-        pace = _Pace(self.stage, step)
+        step = self._restore()
+        finished = read_result(self.folder) if step == self.steps else None
+        if finished is not None:
+            return finished
+        allow_tf32(self.stage.tf32)
         try:
-            while step < self.stage.steps:
-                loss, norm = self._step(optimiser, step)
-                rates = {group["part"]: group["lr"] for group in optimiser.param_groups}
-                log.write(step=step, loss=loss, grad_norm=norm, lr=rates, time=round(time.time(), 1))
+            self._begin(step)
+            while step < self.steps:
+                stop = self._step(step, should_stop is not None and should_stop())
                 step += 1
-                pace.add(loss)
-                if on_progress is not None and (step % self.stage.report_every == 0 or step == self.stage.steps):
-                    on_progress(pace.report(step))
-                stopping = should_stop is not None and should_stop()
-                if step < self.stage.steps and (stopping or step % self.stage.save_every == 0):
-                    self._save(optimiser, step)
-                if stopping and step < self.stage.steps:
-                    raise Interrupted(f"stopped in stage {self.stage.name!r} after step {step} of {self.stage.steps}")
+                self._after(step, stop)
+            return self._end()
         finally:
-            log.close()
-        self._save(None, step)
-        self.model.eval()
+            for report in self._reports:
+                report.close()
+            self.feed.close()
+            self.model.eval()
 
-    def batch(self, step: int) -> list[Encoded]:
-        """The samples of a step, a pure function of the stage's seed and the step."""
-        return [self.sets[draw.set][draw.index] for draw in self.mixture.draws(step, self.stage.batch_size)]
+    def _begin(self, step: int) -> None:
+        self._modes()
+        for report in self._reports:
+            report.begin(self.stage.name, step, self.steps)
+        self._watch.begin(step)
+        self._bad_rows.begin(step)
+        self._meter.start()
 
-    def describe_sample(self, step: int = 0) -> str:
-        """The first sample of a step in words: what the model is given, and what it learns from."""
-        sample = self.batch(step)[0]
-        labels = [label for label in sample.labels or [] if label != IGNORE]
-        image = self._processor.image_token_id
-        given = [i for i in sample.input_ids[: len(sample.input_ids) - len(labels)] if i != image]
-        if self._processor.encoder_decoder:
-            given = [i for i in sample.input_ids if i != image]
-        decode = self._processor.tokenizer.decode
-        count = sample.input_ids.count(image)
-        return f"{count} image tokens, given {decode(given)!r}, learned {decode(labels)!r}"
+    def _step(self, step: int, stop: bool) -> bool:
+        """One update; whether any process was asked to stop."""
+        before = self.feed.state_dict()
+        data = self.feed.next()
+        self._meter.data_came()
+        if step == 0:
+            self._watch.first_batch(data, self._processor)
+        # Dropout is a function of this alone, so going on after a stop needs no random state of the former process.
+        torch.manual_seed(seed_of("dropout", self.seed, step, self._processes.rank))
+        rates = set_rates(self._optimiser, self.stage, step, self.steps)
+        losses = self.objective(self.spread, data, step, self._scale.scale)
+        self._scale.unscale(self._parameters)
+        norm = self.spread.clip(self.stage.clip_norm)
+        numbers = StepNumbers.of(losses, self._processes.sum(sums_of(losses, data, stop)), self.feed.names)
+        if math.isfinite(numbers.loss) and math.isfinite(norm):
+            self._optimiser.step()
+            self._scale.good()
+        elif not (math.isfinite(numbers.loss) and self._scale.overflowed()):
+            self._optimiser.zero_grad(set_to_none=True)
+            self._save(step, feed=before)
+            self.checkpoints.wait()
+            raise self._watch.failure(step + 1, numbers.loss, norm, data, losses, self.checkpoints.folder)
+        self._optimiser.zero_grad(set_to_none=True)
+        entry = self._meter.entry(step + 1, numbers, norm, rates)
+        self._watch.loss(step + 1, numbers.loss, data, losses)
+        for report in self._reports:
+            report.step(entry)
+        self._meter.step_done()
+        return numbers.stop
 
-    def _restore(self, optimiser: torch.optim.Optimizer) -> int:
-        state = load_state(self.folder, self.stage, self._fingerprint)
-        if state is None:
+    def _after(self, step: int, stop: bool) -> None:
+        """Measure and save where it is time; leave if asked to."""
+        best = False
+        every = self.stage.evaluate.every if self.stage.evaluate else 0
+        if self._evaluate is not None and every and (step % every == 0 or step == self.steps):
+            best = self._measure(step)
+        if step == self.steps:
+            self._save(step, best, finished=True)
+            return
+        if best or stop or step % self.stage.save_every == 0:
+            self._save(step, best)
+        if stop:
+            self.checkpoints.wait()
+            raise Interrupted(f"stopped in stage {self.stage.name!r} after step {step:,} of {self.steps:,}")
+
+    def _measure(self, step: int) -> bool:
+        """Whether the model is better than ever before."""
+        if self._evaluate is None:
+            return False
+        with self._meter.paused():
+            self.model.eval()
+            with self.spread.whole():
+                figures = self._processes.broadcast(dict(self._evaluate(step)))
+            self._modes()
+        best = self._best.add(step, figures)
+        for report in self._reports:
+            report.evaluated(step, figures, best)
+        return best
+
+    def _modes(self) -> None:
+        set_modes(self.model, self.stage.train, self._frozen_dropout == "published")
+
+    def _restore(self) -> int:
+        path = self.checkpoints.newest()
+        if path is None:
             return 0
-        restore_weights(self.model, state["weights"])
-        if state["optimiser"] is not None:
-            optimiser.load_state_dict(state["optimiser"])
-        self.model.eval()
-        return int(state["step"])
+        # The last checkpoint of a stage has no optimiser any more.
+        done = read_result(self.folder) is not None or path.name.endswith(f"-{self.steps:08d}")
+        extra = self.checkpoints.load(path, self.spread.module, None if done else self._optimiser)
+        self.feed.load_state_dict(extra["feed"])
+        self._scale.load_state_dict(extra["scale"])
+        self._meter.load_state_dict(extra["meter"])
+        self._watch.spikes.load_state_dict(extra["spikes"])
+        self._best.load_state_dict(extra["best"])
+        self._saved = int(extra["step"])
+        return self._saved
 
-    def _save(self, optimiser: torch.optim.Optimizer | None, step: int) -> None:
-        save_state(self.folder, self.stage, self.model, optimiser, step, self._fingerprint)
-
-    def _step(self, optimiser: torch.optim.Optimizer, step: int) -> tuple[float, float]:
-        """One update; returns the mean loss over learned tokens and the norm of the gradient before clipping."""
-        # Dropout is a function of (seed, step), so going on after a stop needs no random state of the former process.
-        torch.manual_seed((self.stage.seed << 32) + step)
-        set_rates(optimiser, self.stage, step)
-        samples = self.batch(step)
-        batches = self._micro_batches(samples)
-        total = sum(batch.num_learned(self._processor.encoder_decoder) for batch in batches)
-        loss = 0.0
-        for batch in batches:
-            with autocast(self.stage.precision, self.model.device):
-                output = self.model(**self._with_norm(batch.to(self.model.device)).model_inputs())
-                part = output.loss_sum / total
-            part.backward()
-            loss += float(part.detach())
-        norm = self._clip()
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            self._fail(optimiser, step, loss, norm, samples)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        return loss, norm
-
-    def _micro_batches(self, samples: list[Encoded]) -> list[Batch]:
-        """Packed rows, or rows of similar length together: less padding, the same loss."""
-        if any(sample.labels is None for sample in samples):
-            raise RecipeError(f"Samples of stage {self.stage.name!r} have no answers; give examples with targets.")
-        if self.stage.max_tokens is not None:
-            rows = packed_rows(samples, RowSize(self.stage.max_tokens), self._processor.encoder_decoder)
-            return [self._processor.pack(chunk) for chunk in self._chunks(rows)]
-        if self.stage.micro_batch_size is not None and self.stage.micro_batch_size < len(samples):
-            samples = sorted(samples, key=lambda sample: len(sample.input_ids))
-        return [self._processor.collate(chunk) for chunk in self._chunks(samples)]
-
-    def _chunks(self, rows: list[Row]) -> list[list[Row]]:
-        size = self.stage.micro_batch_size or len(rows)
-        return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-    def _with_norm(self, batch: Batch) -> Batch:
-        """Features cached before the encoder's last norm go through it here, so that it learns."""
-        if batch.image_features is None or not self._before_norm or self._norm is None:
-            return batch
-        return replace(batch, image_features=self._norm(batch.image_features.float()))
-
-    def _clip(self) -> float:
-        parameters = [parameter for named in self._trained.values() for _, parameter in named]
-        limit = math.inf if self.stage.clip_norm is None else self.stage.clip_norm
-        return float(torch.nn.utils.clip_grad_norm_(parameters, limit))
-
-    def _fail(
-        self, optimiser: torch.optim.Optimizer, step: int, loss: float, norm: float, samples: list[Encoded]
+    def _save(
+        self, step: int, best: bool = False, finished: bool = False, feed: Mapping[str, Any] | None = None
     ) -> None:
-        optimiser.zero_grad(set_to_none=True)
-        self._save(optimiser, step)
-        names = ", ".join(sample.id for sample in samples)
-        raise TrainingError(
-            f"Stage {self.stage.name!r} has a loss of {loss} and a gradient norm of {norm} at step {step}; lower the "
-            f"learning rate or look at its samples: {names}."
-        )
+        if step == self._saved and not best:
+            return
+        with self._meter.losing():
+            self.checkpoints.save(
+                step, self.spread.module, None if finished else self._optimiser, self._extra(step, feed), best=best
+            )
+            self._bad_rows.save()
+        self._saved = step
 
+    def _extra(self, step: int, feed: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {
+            "step": step,
+            "feed": dict(feed or self.feed.state_dict()),
+            "scale": self._scale.state_dict(),
+            "meter": self._meter.state_dict(),
+            "spikes": self._watch.spikes.state_dict(),
+            "best": self._best.state_dict(),
+        }
 
-class _Pace:
-    """Mean loss and speed since the last report."""
-
-    def __init__(self, stage: StageConfig, step: int) -> None:
-        self._stage = stage
-        self._step = step
-        self._losses: list[float] = []
-        self._time = time.perf_counter()
-
-    def add(self, loss: float) -> None:
-        self._losses.append(loss)
-
-    def report(self, step: int) -> Progress:
-        now = time.perf_counter()
-        seconds = (now - self._time) / (step - self._step)
-        mean = sum(self._losses) / len(self._losses)
-        self._step, self._time, self._losses = step, now, []
-        left = seconds * (self._stage.steps - step)
-        return Progress(self._stage.name, step, self._stage.steps, mean, self._stage.batch_size / seconds, left)
+    def _end(self) -> StageResult:
+        self.checkpoints.wait()
+        result = self._meter.result(self._best, len(self._bad_rows), self._watch.spikes.count)
+        if self._processes.is_main:
+            result.write(self.folder)
+        for report in self._reports:
+            report.end(result)
+        return result

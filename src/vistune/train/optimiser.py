@@ -7,22 +7,23 @@ from typing import Any
 
 import torch
 
-from vistune.train.config import Part, StageConfig
 from vistune.train.parts import Named
+from vistune.train.recipe.parts import Part
+from vistune.train.recipe.stage import Stage
 from vistune.train.schedule import rate_factor
 
 
-def build_optimiser(stage: StageConfig, trained: Mapping[Part, Named]) -> torch.optim.AdamW:
+def build_optimiser(stage: Stage, trained: Mapping[Part, Named]) -> torch.optim.AdamW:
     """One or two parameter groups a part: with weight decay, and without (biases and one-dimensional parameters)."""
     groups: list[dict[str, Any]] = []
     for part, named in trained.items():
         for decayed in (True, False):
             parameters = [parameter for name, parameter in named if is_decayed(name, parameter.ndim) is decayed]
             if parameters:
-                peak = stage.learning_rates[part]
+                peak = stage.train[part]
                 decay = stage.weight_decay if decayed else 0.0
                 groups.append({"params": parameters, "peak": peak, "lr": peak, "weight_decay": decay, "part": part})
-    return torch.optim.AdamW(groups, betas=stage.betas, fused=True)
+    return torch.optim.AdamW(groups, betas=stage.betas, eps=stage.eps, fused=True)
 
 
 def is_decayed(name: str, ndim: int) -> bool:
@@ -30,9 +31,9 @@ def is_decayed(name: str, ndim: int) -> bool:
     return ndim > 1 and not name.endswith("bias")
 
 
-def set_rates(optimiser: torch.optim.Optimizer, stage: StageConfig, step: int) -> dict[str, float]:
+def set_rates(optimiser: torch.optim.Optimizer, stage: Stage, step: int, steps: int) -> dict[str, float]:
     """Set every group's learning rate for this step and return the rates by part."""
-    factor = rate_factor(stage, step)
+    factor = rate_factor(stage, step, steps)
     rates: dict[str, float] = {}
     for group in optimiser.param_groups:
         group["lr"] = group["peak"] * factor

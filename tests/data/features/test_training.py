@@ -18,7 +18,8 @@ from vistune.data.loader import Loader
 from vistune.data.mixture import Mixture
 from vistune.data.plans import StepPlanner
 from vistune.errors import RecipeError
-from vistune.train.loop import StageRun
+from vistune.train.in_memory import run_in_memory
+from vistune.train.reports.json_log import JsonLog
 
 PARTS = {"ln_vision": 1e-2, "queries": 1e-2, "qformer": 1e-3, "projection": 1e-2}
 
@@ -56,7 +57,8 @@ def test_losses_with_ln_vision_training_are_those_on_pixels(
             build_features(model, processor, images, tmp_path / "features", dtype=dtype)
             features = open_features(model, processor, tmp_path / "features")
         data = [EncodedSet("a", examples, processor, features)]
-        StageRun(model, stage(learning_rates=PARTS), data, processor, tmp_path / str(kept)).run()
+        folder = tmp_path / str(kept)
+        run_in_memory(model, stage(train=PARTS), data, processor, folder, reports=[JsonLog(folder)]).run()
         runs[kept] = losses(tmp_path / str(kept)), model.vision.backbone.post_layernorm.weight.detach().clone()
     assert runs[True][0] == pytest.approx(runs[False][0], rel=tolerance)
     assert (runs[True][1] - before).abs().max() > 0.01, "the norm has learned"
@@ -70,13 +72,11 @@ def test_the_trained_norm_still_reads_the_folder(
     images = [image for example in examples for image in example.images]
     build_features(model, processor, images, tmp_path / "features")
     store = open_features(model, processor, tmp_path / "features")
-    StageRun(
-        model, stage(learning_rates=PARTS), [EncodedSet("a", examples, processor, store)], processor, tmp_path
-    ).run()
-    assert len(open_features(model, processor, tmp_path / "features")) == 5
     data = [EncodedSet("a", examples, processor, store)]
+    run_in_memory(model, stage(train=PARTS), data, processor, tmp_path).run()
+    assert len(open_features(model, processor, tmp_path / "features")) == 5
     with pytest.raises(RecipeError, match="'vision' on cached features"):
-        StageRun(model, stage(learning_rates={"vision": 1.0}), data, processor, tmp_path / "other")
+        run_in_memory(model, stage(train={"vision": 1.0}), data, processor, tmp_path / "other")
 
 
 def test_samples_are_given_features_for_their_pictures(

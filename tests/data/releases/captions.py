@@ -76,7 +76,7 @@ def nocaps(write: Writer) -> Expected:
     write.json("nocaps/nocaps_val_4500_captions.json", {"info": {}, "images": [picture], "annotations": captions})
     write.json("nocaps/nocaps_test_image_info.json", {"info": {}, "images": [{**picture, "file_name": "t.jpg"}]})
     write.image("nocaps/val/0013ea2087020901.jpg", "nocaps/test/t.jpg")
-    common = {"id": "0", "task": "nocaps", "source_ids": ("openimages:0013ea2087020901",)}
+    common = {"id": "0", "task": "nocaps", "source_ids": ("openimages:0013ea2087020901",), "parts": ("near-domain",)}
     both = ("A baby.", "A house.")
     return {
         "val": [{**common, "images": ("nocaps/val/0013ea2087020901.jpg",), "answers": both, "references": both}],

@@ -42,11 +42,20 @@ def scienceqa(write: Writer) -> Expected:
         "question": "What is the name of the colony shown?",
         "lecture": "Look at each object.   Then compare.",
         "rationale": "The colony is New Hampshire.",
+        "parts": ("SOC", "IMG", "G1-6"),
     }
     return {
         "train": [{"id": "1", "images": ("scienceqa/train/1/image.png",), **common}],
         "test": [{"id": "11", "images": ("scienceqa/images/test/11/image.png",), **common}],
     }
+
+
+def scienceqa_all(write: Writer) -> Expected:
+    expected = scienceqa(write)
+    shown = [{**row, "task": "scienceqa_all"} for row in expected["test"]]
+    text = {**shown[0], "id": "4", "images": (), "target": "Maryland", "context": "Read the passage."}
+    text |= {"lecture": "", "rationale": "", "parts": ("SOC", "TXT", "G1-6")}
+    return {"test": [*shown, text]}
 
 
 def _chat(task: str, shown: str, text_only: str) -> Release:
@@ -63,6 +72,7 @@ def _chat(task: str, shown: str, text_only: str) -> Release:
                     "turns": ((f"{ASKED}\n<image>", shown),),
                     "references": ("New Hampshire",),
                     "choices": choices,
+                    "parts": ("SOC", "IMG", "G1-6"),
                 },
                 {
                     "id": "4",
@@ -70,6 +80,7 @@ def _chat(task: str, shown: str, text_only: str) -> Release:
                     "turns": ((asked, text_only),),
                     "references": ("Maryland",),
                     "choices": choices,
+                    "parts": ("SOC", "TXT", "G1-6"),
                 },
             ]
         }
@@ -143,6 +154,7 @@ def _pairs(task: str, file: str, name: str) -> Release:
 
 CONVERSATIONS: dict[str, Release] = {
     "scienceqa": scienceqa,
+    "scienceqa_all": scienceqa_all,
     "scienceqa_qcm_lea": _chat("scienceqa_qcm_lea", LEA, " The answer is A."),
     "scienceqa_qcm_lepa": _chat(
         "scienceqa_qcm_lepa",

@@ -42,29 +42,28 @@ def vsr(write: Writer) -> Expected:
         return {"image": f"{number:012d}.jpg", "image_link": link, "caption": caption, "label": label, "relation": "on"}
 
     rows = [row(372029, "The dog is on the surfboard.", 1), row(506296, "The chair is under the dog.", 0)]
+    write.jsonl("vsr/data/splits/zeroshot/train.jsonl", rows[:1])
     write.jsonl("vsr/data/splits/zeroshot/test.jsonl", rows)
     write.image("vsr/images/000000372029.jpg")
     write.coco("train2014/506296")
     common = {"task": "vsr", "candidates": ("true", "false")}
+    first = {
+        "target": "true",
+        "question": "The dog is on the surfboard.",
+        "images": ("vsr/images/000000372029.jpg",),
+        "source_ids": ("coco:372029",),
+        **common,
+    }
+    second = {
+        "target": "false",
+        "question": "The chair is under the dog.",
+        "images": ("coco/train2014/COCO_train2014_000000506296.jpg",),
+        "source_ids": ("coco:506296",),
+        **common,
+    }
     return {
-        "test": [
-            {
-                "id": "test-0",
-                "target": "true",
-                "question": "The dog is on the surfboard.",
-                "images": ("vsr/images/000000372029.jpg",),
-                "source_ids": ("coco:372029",),
-                **common,
-            },
-            {
-                "id": "test-1",
-                "target": "false",
-                "question": "The chair is under the dog.",
-                "images": ("coco/train2014/COCO_train2014_000000506296.jpg",),
-                "source_ids": ("coco:506296",),
-                **common,
-            },
-        ]
+        "test": [{"id": "test-0", **first}, {"id": "test-1", **second}],
+        "train": [{"id": "train-0", **first}],
     }
 
 

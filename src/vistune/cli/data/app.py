@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from vistune.cli.data.answers import answers
 from vistune.cli.data.build import build
 from vistune.cli.data.check import check
 from vistune.cli.data.list_sets import list_sets
@@ -25,7 +26,6 @@ def data() -> None:
 data_app.command("list")(list_sets)
 data_app.command("check")(check)
 data_app.command("preview")(preview)
-
-
 data_app.command("build")(build)
+data_app.command("answers")(answers)
 data_app.command("overlap")(overlap)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vistune.cli.data.features import FeatureChoice, load_encoder, write_features
+from vistune.cli.data.named import columns_of, find_source, is_own
+from vistune.cli.data.options import Columns, DataRoot, Pictures
 from vistune.cli.failures import RESUME_HINT
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
-    from vistune.data.files import Files
-    from vistune.data.sources.base import Source
 
 _TELL_EVERY_S = 10.0
 
@@ -30,25 +30,17 @@ def build(
             "them or of tar shards, or hub:NAME.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The folder to write; a set built there before is replaced.")],
-    data_root: Annotated[
+    out: Annotated[
         Path | None,
-        typer.Option(envvar="VISTUNE_DATA_ROOT", help="The folder that holds the known sets.", show_default=False),
+        typer.Option(
+            help="The folder to write; a set built there before is replaced.",
+            show_default="DATA_ROOT/built/NAME/SPLIT for a known set, where recipes find it",
+        ),
     ] = None,
+    data_root: DataRoot = None,
     split: Annotated[str | None, typer.Option(help="Which split.", show_default="the training split")] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KIND=NAME",
-            help="The name of a column of your own rows where it differs, as in image=file_name; may be repeated.",
-        ),
-    ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            help="The folder that pictures of your own rows are relative to.", show_default="that of the rows"
-        ),
-    ] = None,
+    column: Columns = None,
+    images: Pictures = None,
     embed_images: Annotated[
         bool, typer.Option("--embed-images", help="Keep the pictures themselves instead of their paths.")
     ] = False,
@@ -88,81 +80,65 @@ def build(
     With --features, pictures that have no features yet are encoded; that may be stopped and started again, and several
     processes may share the work.
 
-    [bold]Example:[/bold]  vistune data build my/train.jsonl --column image=file --out built/mine
+    [bold]Examples:[/bold]
+      vistune data build my/train.jsonl --column image=file --out built/mine
+      vistune data build web_capfilt --data-root data
     """
     from vistune.data.arrow_build import build_arrow
     from vistune.data.rows import OnError, RowLog, read_rows
 
+    chosen, files = find_source(source, data_root, columns_of(column or []), images)
+    part = split or chosen.info.train_split or chosen.info.eval_split or "train"
+    target = out or _usual_place(source, data_root, part)
     wanted = None
     if features is not None:
-        where = features_out or out.parent / "features"
+        where = features_out or target.parent / "features"
         wanted = FeatureChoice(features, where, features_dtype, transform, device, verify)
     # Before anything is written: a model that is not there should not be found out hours later.
     encoder = load_encoder(wanted) if wanted is not None else None
-    chosen, files = find_source(source, data_root, columns_of(column or []), images)
-    part = split or chosen.info.train_split or chosen.info.eval_split or ""
     log = RowLog(OnError(on_error, max_bad))  # type: ignore[arg-type]
     rows = read_rows(chosen, files, part, log=log, check_images=check_images or embed_images)
     built = build_arrow(
         _counted(rows),
-        out,
+        target,
         root=files.root,
         embed_images=embed_images,
         source={"source": source, "split": part},
         log=log,
     )
-    typer.echo(f"{log.summary()}; {len(built):,} examples written to {out}")
+    typer.echo(f"{log.summary()}; {len(built):,} examples written to {target}")
     if wanted is not None and encoder is not None:
         ctx.meta[RESUME_HINT] = "run the same command again to go on with the features"
         write_features(built, encoder, wanted, skip=on_error == "skip")
 
 
-def find_source(
-    name: str, data_root: Path | None, columns: Mapping[str, str], images: Path | None
-) -> tuple[Source, Files]:
-    """A known set by its name, or rows of one's own, and where their files are.
+def _usual_place(name: str, data_root: Path | None, split: str) -> Path:
+    """Where recipes look for a known set that stands built.
 
     Raises:
-        InputError: a known set without a data root or with columns of its own, a name that is neither.
-        DataError: files that are not there or of no known kind.
+        InputError: rows of one's own, for which there is no such place.
     """
-    from vistune.data.catalogue import SOURCES
-    from vistune.data.catalogue import source as known_source
-    from vistune.data.own import HUB, own_source
+    from vistune.data.recipe_sets import built_place
     from vistune.errors import InputError
 
-    if name not in SOURCES and (name.startswith(HUB) or Path(name).exists() or Path(name).suffix):
-        return own_source(name, columns=columns, images=images)
-    chosen = known_source(name)
-    if columns or images:
-        raise InputError(f"{name} is a known set with columns of its own; --column and --images are for your own rows.")
-    if data_root is None:
-        raise InputError(f"Where is {name}? Give the folder of the data sets with --data-root.")
-    return chosen, chosen.files(data_root)
-
-
-def columns_of(given: Sequence[str]) -> dict[str, str]:
-    """``--column KIND=NAME`` as a mapping.
-
-    Raises:
-        InputError: one of another form.
-    """
-    from vistune.errors import InputError
-
-    columns = {}
-    for pair in given:
-        kind, equals, column = pair.partition("=")
-        if not (kind and equals and column):
-            raise InputError(f"--column is {pair!r}; expected KIND=NAME, such as image=file_name.")
-        columns[kind] = column
-    return columns
+    if data_root is None or is_own(name):
+        raise InputError(f"Where should {name} be written? Give a folder with --out.")
+    return built_place(data_root, name, split)
 
 
 def _counted(rows: Iterable[Example]) -> Iterator[Example]:
-    """The same rows; every ten seconds their number so far goes to stderr."""
-    told = time.monotonic()
+    """The same rows; every ten seconds their number so far goes to stderr.
+
+    Raises:
+        DataError: there are none.
+    """
+    from vistune.errors import DataError
+
+    told, number = time.monotonic(), 0
     for number, row in enumerate(rows, 1):
         if number % 1000 == 0 and time.monotonic() - told > _TELL_EVERY_S:
             told = time.monotonic()
             typer.echo(f"{number:,} rows", err=True)
         yield row
+    if not number:
+        raise DataError("There are no rows to build a set of; check the file and its split.")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from vistune.cli.data.options import NeededDataRoot
 
 if TYPE_CHECKING:
     from vistune.data.check import CheckReport
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 
 def check(
     name: Annotated[str, typer.Argument(help="A data set of `vistune data list`.", show_default=False)],
-    data_root: Annotated[
-        Path, typer.Option(envvar="VISTUNE_DATA_ROOT", help="Folder that holds the data sets.", show_default=False)
-    ],
+    data_root: NeededDataRoot,
     split: Annotated[list[str] | None, typer.Option(help="Look at this split only (several times: these).")] = None,
     pictures: Annotated[int, typer.Option("--open", min=0, help="Pictures of each split to open.")] = 100,
     open_all: Annotated[bool, typer.Option("--open-all", help="Open every picture.")] = False,

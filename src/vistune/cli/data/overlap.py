@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vistune.cli.data.options import DataRoot
 from vistune.cli.failures import RESUME_HINT
 
 if TYPE_CHECKING:
@@ -30,10 +31,7 @@ def overlap(
             "with commas between them.",
         ),
     ],
-    data_root: Annotated[
-        Path | None,
-        typer.Option(envvar="VISTUNE_DATA_ROOT", help="Folder that holds the data sets.", show_default=False),
-    ] = None,
+    data_root: DataRoot = None,
     names_only: Annotated[
         bool, typer.Option("--names-only", help="Compare names and paths alone; no picture is opened.")
     ] = False,

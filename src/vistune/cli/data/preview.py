@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from vistune.cli.data.named import columns_of, find_source
+from vistune.cli.data.options import Columns, DataRoot, Pictures
+
 if TYPE_CHECKING:
     from vistune.data.example import Example
     from vistune.data.processor import Processor
@@ -27,10 +30,7 @@ def preview(
             "that it built.",
         ),
     ],
-    data_root: Annotated[
-        Path | None,
-        typer.Option(envvar="VISTUNE_DATA_ROOT", help="The folder that holds the known sets.", show_default=False),
-    ] = None,
+    data_root: DataRoot = None,
     out: Annotated[
         Path | None, typer.Option(help="The page to write.", show_default="preview-NAME.html in this folder")
     ] = None,
@@ -55,16 +55,8 @@ def preview(
     style: Annotated[
         str, typer.Option(metavar="instruction|plain|identifier", help="Instructions, or a multitask baseline.")
     ] = "instruction",
-    column: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KIND=NAME", help="A column of your own rows, as in image=file_name; may be repeated."),
-    ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            help="The folder that pictures of your own rows are relative to.", show_default="that of the rows"
-        ),
-    ] = None,
+    column: Columns = None,
+    images: Pictures = None,
     rows: Annotated[int, typer.Option(min=1, max=200, help="How many rows to show.")] = 6,
     seed: Annotated[int, typer.Option(help="Of the templates and answers drawn.")] = 0,
 ) -> None:
@@ -98,7 +90,6 @@ def _examples(
     source: str, data_root: Path | None, split: str | None, columns: list[str], images: Path | None, log: RowLog
 ) -> tuple[Iterable[Example], SetInfo]:
     """The rows, read as they are needed, and what is known about their set."""
-    from vistune.cli.data.build import columns_of, find_source
     from vistune.data.arrow import ArrowExamples, is_built
     from vistune.data.rows import read_rows
     from vistune.data.sources.base import SetInfo
@@ -112,7 +103,7 @@ def _examples(
 def _usual_split(info: SetInfo) -> str:
     """What a person has of a set: what is trained on, or of held-out sets what is measured on."""
     first, second = info.train_split, info.eval_split
-    return (second or first if info.role == "held-out" else first or second) or ""
+    return (second or first if info.role == "held-out" else first or second) or "train"
 
 
 def _peek(examples: Iterable[Example]) -> tuple[Example | None, Iterable[Example]]:
@@ -128,7 +119,7 @@ def _templates(given: str | None, style: str, info: SetInfo, first: Example | No
     from vistune.data.templates import load_templates
 
     known = info.name in SOURCES
-    group = given or (info.group if known else own_group(first) if first else None)
+    group = given or (info.templates or info.group if known else own_group(first) if first else None)
     # The paper names the task alone for held-out sets (InstructBLIP, section 3.4).
     title = "" if info.role == "held-out" else info.title or info.name
     return load_templates(group, cast("Style", style), title) if group else []

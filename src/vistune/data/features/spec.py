@@ -63,10 +63,7 @@ class FeatureSpec:
 
 def final_norm(model: VisionLanguageModel) -> nn.Module | None:
     """The encoder's last norm (ln_vision of BLIP-2) if the connector reads what it gives, else None."""
-    if model.config.vision.feature_layer is not None:
-        return None
-    norm: nn.Module | None = getattr(model.vision.backbone, "post_layernorm", None)
-    return norm
+    return model.vision.final_norm
 
 
 def feature_spec(

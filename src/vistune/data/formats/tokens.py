@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
@@ -12,6 +13,29 @@ from vistune.model.losses import IGNORE
 
 # What stands for a space in front of a word: sentencepiece's, and that of byte-level BPE.
 _SPACES = "▁Ġ"
+
+
+def text_ids(tokenizer: Any, text: str, special: bool = True) -> list[int]:
+    """``tokenizer(text, add_special_tokens=special)["input_ids"]``, in a third of the time where it is a plain one."""
+    kind: Any = type(tokenizer)
+    backend = tokenizer.backend_tokenizer if _is_plain(kind) else None
+    if backend is None or backend.truncation or backend.padding or backend.encode_special_tokens:
+        ids: list[int] = tokenizer(text, add_special_tokens=special)["input_ids"]
+        return ids
+    found: list[int] = backend.encode_batch_fast([text], add_special_tokens=special)[0].ids
+    return found
+
+
+@cache
+def _is_plain(kind: type) -> bool:
+    """Whether a tokenizer's class leaves all the work to the tokenizers library."""
+    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+    return (
+        issubclass(kind, PreTrainedTokenizerFast)
+        and kind.__call__ is PreTrainedTokenizerBase.__call__
+        and kind._encode_plus is PreTrainedTokenizerFast._encode_plus
+    )
 
 
 def tokenise(spans: Sequence[Span], tokenizer: Any) -> tuple[list[int], list[int]]:

@@ -116,7 +116,7 @@ def _own_rows(
     if is_built(path):
         return iter(ArrowExamples(path))
     source, files = own_source(path, name=name, columns=columns, images=images)
-    return read_rows(source, files, split or source.info.train_split or "", OnError("skip", max_share=1.0))
+    return read_rows(source, files, split or source.info.train_split or "train", OnError("skip", max_share=1.0))
 
 
 def _limited(rows: Iterator[Example], limit: int | None) -> Iterator[Example]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from vistune.data.pages import html_page
 from vistune.data.preview.collect import Preview, PreviewRow, Wording
 from vistune.data.preview.pictures import picture_strip
 from vistune.data.preview.style import STYLE
@@ -33,11 +34,7 @@ def build_page(title: str, facts: Mapping[str, str], preview: Preview, processor
     rows = "".join(_row(number, row, processor) for number, row in enumerate(preview.rows, 1))
     known = "".join(f"<dt>{escape(name)}</dt><dd>{_linked(value)}</dd>" for name, value in facts.items() if value)
     body = f"<h1>{escape(title)}</h1><dl class='facts'>{known}</dl>{_LEGEND}{rows}{_bad_rows(preview)}"
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style></head><body><main>{body}</main></body></html>\n"
-    )
+    return html_page(title, STYLE, body)
 
 
 def _row(number: int, row: PreviewRow, processor: Processor) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from html import escape
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from vistune.data.images import open_images
+from vistune.data.pages import data_uri
 from vistune.errors import VistuneError
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from vistune.data.example import ImageRef
 
 _SIDE = 480
@@ -25,15 +22,8 @@ def picture_strip(refs: Sequence[ImageRef]) -> str:
     made = []
     for ref in refs[:_MOST]:
         try:
-            made += [f'<img alt="" src="{_data_uri(image)}">' for image in open_images([ref])]
+            made += [f'<img alt="" src="{data_uri(image, _SIDE)}">' for image in open_images([ref])]
         except (VistuneError, OSError) as error:
             made.append(f'<p class="problem">{escape(str(error))}</p>')
     more = f'<p class="note">and {len(refs) - _MOST} more</p>' if len(refs) > _MOST else ""
     return "".join(made) + more or '<p class="note">no picture</p>'
-
-
-def _data_uri(image: Image) -> str:
-    image.thumbnail((_SIDE, _SIDE))
-    buffer = BytesIO()
-    image.save(buffer, "JPEG", quality=82)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,13 +1,12 @@
-"""The page's style sheet."""
+"""What the preview adds to the style sheet of all pages."""
 
-STYLE = """
-:root { --ink:#1d2733; --soft:#5d6b7a; --line:#e3e8ee; --wash:#f6f8fa; --learn:#ffe2a8; --learn-line:#e0a93a;
-  --a:#0b7285; --bad:#b3261e; }
-* { box-sizing:border-box; }
-body { margin:0; background:#fff; color:var(--ink); font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,
-  "Noto Sans","DejaVu Sans",sans-serif; }
-main { max-width:1120px; margin:0 auto; padding:36px 28px 64px; }
-h1 { font-size:28px; line-height:1.2; margin:0 0 12px; letter-spacing:-.02em; }
+from vistune.data.pages import STYLE as SHARED
+
+STYLE = (
+    SHARED
+    + """
+main { max-width:1120px; }
+h1 { font-size:28px; margin-bottom:12px; }
 h2 { font-size:18px; margin:0 0 12px; }
 h2 small { color:var(--soft); font-weight:400; font-size:13px; margin-left:8px; overflow-wrap:anywhere; }
 h3 { font-size:13px; margin:0 0 8px; color:var(--soft); font-weight:600; }
@@ -28,17 +27,17 @@ mark { background:var(--learn); border-radius:4px; padding:1px 5px; color:inheri
 summary { cursor:pointer; font-size:12.5px; color:var(--soft); }
 .badge { font-size:11.5px; border:1px solid var(--line); background:var(--wash); border-radius:999px; padding:1px 8px;
   margin-left:8px; color:var(--soft); white-space:nowrap; }
-.badge.drawn { background:var(--a); border-color:var(--a); color:#fff; }
+.badge.drawn { background:var(--a); border-color:var(--a); color:var(--paper); }
 .tokens { margin:8px 0 2px; font:12px/1.9 ui-monospace,SFMono-Regular,Menlo,"DejaVu Sans Mono",monospace; }
 .tokens i { display:inline-block; max-width:100%; font-style:normal; line-height:1.45; border:1px solid var(--line);
   background:var(--wash); border-radius:4px; padding:0 3px; margin:0 2px 0 0; overflow-wrap:anywhere; }
 .tokens .special { color:var(--soft); border-style:dashed; }
-.tokens .image { background:#e3f2f5; border-color:#b9dde4; color:var(--a); }
+.tokens .image { background:var(--seen); border-color:var(--seen-line); color:var(--a); }
 .tokens .learned { background:var(--learn); border-color:var(--learn-line); color:inherit; }
 .arrow { color:var(--soft); margin:0 6px; }
-.problem { color:var(--bad); font-size:13px; margin:0 0 8px; overflow-wrap:anywhere; }
-.note { color:var(--soft); font-size:13px; margin:0 0 8px; }
-footer { margin-top:36px; border-top:1px solid var(--line); padding-top:16px; color:var(--soft); font-size:13px; }
-footer ul { padding-left:18px; overflow-wrap:anywhere; }
+.note { margin:0 0 8px; }
+footer { margin-top:36px; padding-top:16px; }
+footer ul { padding-left:18px; }
 @media (max-width:760px) { .row { grid-template-columns:1fr; } main { padding:22px 16px 48px; } }
 """
+)

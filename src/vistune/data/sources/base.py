@@ -41,6 +41,7 @@ class SetInfo:
 
     Args:
         name: as in recipes. group: one of `GROUPS`.
+        templates: file of templates that put its rows into words; "": that of its group.
         title: as in the paper (figure 2), also where an identifier stands for the instruction.
         role: "held-in" (InstructBLIP trains on it), "held-out" (it is measured on it), "extra" (neither).
         splits: number of Examples by split, None where it is not known.
@@ -61,6 +62,7 @@ class SetInfo:
     name: str
     title: str = ""
     group: str = "llava"
+    templates: str = ""
     role: Role = "extra"
     splits: Mapping[str, int | None] = field(default_factory=dict)
     rounded: frozenset[str] = frozenset()

@@ -28,6 +28,8 @@ class MSVDQA(VideoQuestions):
     in the training split, so that list holds more than those. To rank it put it beside the questions as answers.txt.
     """
 
+    num_ranked = 2_423
+
     info = video_info(
         name="msvd_qa",
         title="MSVD-QA",

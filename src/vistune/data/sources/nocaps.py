@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from vistune.data.example import Example
@@ -15,7 +16,10 @@ from vistune.data.sources.pictures import first_image
 
 
 class NoCaps(Source):
-    """The release's files in COCO's form: pictures, and ten captions each of the validation split."""
+    """The release's files in COCO's form: pictures, and ten captions each of the validation split.
+
+    The domain (in-domain, near-domain, out-domain), which the validation file tells, stands in ``parts``.
+    """
 
     info = SetInfo(
         name="nocaps",
@@ -54,8 +58,10 @@ class NoCaps(Source):
         """A picture and its captions."""
         name = text_of(record, "file_name")
         image = first_image(files, ((f"nocaps/{folder}", name) for folder in (split, "images")))
+        domain = (record["domain"],) if isinstance(record.get("domain"), str) else ()
         number, key = str(record["id"]), (f"openimages:{record.get('open_images_id') or name.partition('.')[0]}",)
         if split in self.info.unlabelled:
-            yield Example(number, self.info.name, images=(image,), source_ids=key)
-        else:
-            yield from captioned(self.info.name, number, image, record["captions"], key, each_alone=False)
+            yield Example(number, self.info.name, images=(image,), source_ids=key, parts=domain)
+            return
+        for example in captioned(self.info.name, number, image, record["captions"], key, each_alone=False):
+            yield replace(example, parts=domain)

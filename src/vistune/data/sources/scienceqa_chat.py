@@ -12,7 +12,7 @@ from vistune.data.example import Example
 from vistune.data.files import Files
 from vistune.data.rows import BadRow, Place, Reason, field_of
 from vistune.data.sources.base import Rows, SetInfo, Source, choice_at
-from vistune.data.sources.scienceqa import FILES, optional, problem_image, problems
+from vistune.data.sources.scienceqa import optional, parts_of, problem_image, problems, scienceqa_info
 
 Output = Literal["LEA", "LEPA", "A"]
 LETTERS = "ABCDE"
@@ -39,6 +39,7 @@ class ScienceQAChat(Source):
             turns=((f"{asked}\n<image>" if images else asked, answered),),
             references=(choices[record["answer"]],),
             choices=choices,
+            parts=parts_of(record),
         )
 
 
@@ -74,19 +75,11 @@ def _cleaned(text: str, lead: str) -> str:
 
 
 def _info(output: Output) -> SetInfo:
-    return SetInfo(
+    return scienceqa_info(
         name=f"scienceqa_qcm_{output.lower()}",
         title=f"ScienceQA as conversations, QCM-{output}",
         group="llava",
         splits={"train": 12_726, "val": 4_241, "test": 4_241},  # Lu et al. 2022, table 1
-        metric="accuracy",
-        licence="CC BY-NC-SA 4.0",
-        url="https://github.com/lupantech/ScienceQA",
-        folder="scienceqa",
-        annotations=dict.fromkeys(("train", "val", "test"), FILES),
-        images=("scienceqa/train", "scienceqa/val", "scienceqa/test", "scienceqa/images"),
-        train_split="train",
-        eval_split="test",
     )
 
 

@@ -23,7 +23,12 @@ _FILES = {split: ((f"{split}_qa.json", f"qa_{split}.json"),) for split in ("trai
 
 
 class VideoQuestions(Source):
-    """Questions of xudejing/video-question-answering: {"id", "video_id", "question", "answer"}."""
+    """Questions of xudejing/video-question-answering: {"id", "video_id", "question", "answer"}.
+
+    num_ranked: how many answers published results are ranked over, None where it is not said.
+    """
+
+    num_ranked: int | None = None
 
     def records(self, files: Files, split: str) -> Rows:
         """Questions."""

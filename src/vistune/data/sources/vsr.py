@@ -23,6 +23,7 @@ class VSR(Source):
         name="vsr",
         title="VSR",
         group="visual_reasoning",
+        templates="statement",
         role="held-out",
         splits=_SPLITS,  # cambridgeltl/vsr_zeroshot, dataset card
         metric="accuracy",

@@ -1,10 +1,10 @@
-"""Templates from YAML: the packaged groups, one's own file, the benchmarks' prompts."""
+"""Templates from YAML: the packaged groups, or one's own file."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,11 +13,6 @@ from vistune.data.templates.template import Template
 from vistune.errors import RecipeError
 
 FOLDER = Path(__file__).parent
-_PROMPTS = "prompts"
-_PROTOCOLS = {
-    "instructblip": "InstructBLIP, appendix E",
-    "llava15": "Improved Baselines with Visual Instruction Tuning, tables 7 and 8",
-}
 
 Style = Literal["instruction", "plain", "identifier"]
 STYLES: tuple[str, ...] = get_args(Style)
@@ -49,17 +44,9 @@ class _Group(_Wordings):
     with_choices: _Wordings = _Wordings()
 
 
-class _Prompt(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    text: str
-    target: str = "{answer}"
-    published: bool = False
-
-
 def groups() -> list[str]:
     """Names of the packaged groups of templates."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != _PROMPTS)
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 def load_templates(group_or_path: str | Path, style: Style = "instruction", title: str = "") -> list[Template]:
@@ -87,24 +74,6 @@ def load_templates(group_or_path: str | Path, style: Style = "instruction", titl
     if style == "plain":
         return [Template(group.plain, group.target)]
     return [Template(f"{_identifier(group, title, path)} {group.plain}".strip(), group.target)]
-
-
-def load_prompt(set_name: str, protocol: str = "instructblip") -> Template:
-    """The words in which a benchmark is put to a model: InstructBLIP's appendix E, or LLaVA-1.5's ("llava15").
-
-    Raises:
-        RecipeError: no such protocol, or a data set without a prompt in it.
-    """
-    prompts = _read_prompts()
-    if protocol not in prompts:
-        raise RecipeError(f"There is no protocol {protocol!r}; expected one of {', '.join(prompts)}.")
-    known = prompts[protocol]
-    if set_name not in known:
-        hint = nearest(set_name, known)
-        raise RecipeError(
-            f"The protocol {protocol!r} has no prompt for {set_name!r}{hint}; give a template of your own."
-        )
-    return known[set_name]
 
 
 def _identifier(group: _Group, title: str, path: Path) -> str:
@@ -157,18 +126,3 @@ def _read(path: Path) -> _Group:
     if not made and not (path.parent == FOLDER and group.plain is not None):
         raise RecipeError(f"{path} has no templates; give at least one under `templates`.")
     return group
-
-
-@lru_cache(maxsize=1)
-def _read_prompts() -> dict[str, dict[str, Template]]:
-    path = FOLDER / f"{_PROMPTS}.yaml"
-    content, _ = read_yaml(path)
-    return {
-        protocol: {name: _prompt(entry, _PROTOCOLS[protocol], path) for name, entry in entries.items()}
-        for protocol, entries in content.items()
-    }
-
-
-def _prompt(entry: Any, source: str, path: Path) -> Template:
-    settings = validate(_Prompt, entry, {}, path)
-    return Template(settings.text, settings.target, settings.published, source if settings.published else "")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from string import ascii_lowercase, ascii_uppercase
 
 from vistune.data.example import Example
+from vistune.data.plain_words import MARK, apart
 from vistune.data.rows import BadRow, Reason
 from vistune.data.templates.draw import draw_answer
 from vistune.data.templates.template import Template
@@ -72,6 +73,12 @@ class _Fields:
 
     def words(self, name: str) -> str:
         """What stands for ``{name}``, "" if the row has nothing for it."""
+        if name in ("instruction", "question"):
+            return self._own if name == "instruction" else self.example.question
+        # Only what the user says holds marks of pictures.
+        return self._said(name).replace(MARK, apart(MARK))
+
+    def _said(self, name: str) -> str:
         example = self.example
         if name == "letter":
             return self._letter()
@@ -83,7 +90,7 @@ class _Fields:
             return history_text(example.history)
         if name == "answer":
             return self.answer or ""
-        return self._own if name == "instruction" else str(getattr(example, name))
+        return str(getattr(example, name))
 
     def _letter(self) -> str:
         if self.answer is None or not self.example.choices:

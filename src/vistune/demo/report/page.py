@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vistune.data.pages import html_page
 from vistune.demo.folders import answers_file
 from vistune.demo.report.charts import Row, accuracy_chart
 from vistune.demo.report.pictures import answer_cards
@@ -54,11 +55,7 @@ def build_page(
             settings_section(out, settings, record),
         )
     )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>vistune demo</title>'
-        f"<style>{STYLE}</style></head><body><main>{body}</main></body></html>\n"
-    )
+    return html_page("vistune demo", STYLE, body)
 
 
 def _head(settings: Settings, record: Mapping[str, Any]) -> str:
@@ -119,7 +116,7 @@ def _figures(tasks: Sequence[EvalTask], results: Mapping[str, Any], record: Mapp
     if ranked:
         rows = [_chart_row(task, results, record) for task in sorted(ranked, key=lambda task: task.role)]
         caption = "<figcaption>By ranking. Shaded: the higher of the two floors.</figcaption>"
-        chart = f"<figure>{accuracy_chart(rows, LABELS)}{caption}</figure>"
+        chart = f'<figure><div class="scroll accuracy">{accuracy_chart(rows, LABELS)}</div>{caption}</figure>'
     notes = [_HOW_MEASURED]
     others = [f"{task.name}: {task.score_name}" for task in tasks if not task.core]
     if others:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from html import escape
-from io import BytesIO
 
 from vistune.data.example import Example
 from vistune.data.images import open_image
+from vistune.data.pages import data_uri
 from vistune.demo.report.tables import LABELS
 from vistune.evaluate.run import Answer, EvalTask
 
@@ -55,22 +54,8 @@ def _card(task: EvalTask, example: Example, answers: Mapping[str, Answer]) -> st
             sign = '<span class="right">✓</span>' if answer.ranked == answer.target else '<span class="wrong">✗</span>'
             ranked = f" <small>(by ranking: {escape(answer.ranked)} {sign})</small>"
         lines.append(f"<dt>{LABELS[model]}</dt><dd>{mark} {text}{ranked}</dd>")
+    picture = data_uri(open_image(example.images[0]), _SIDE)
     return (
-        f'<div class="answer"><img alt="" src="{_data_url(example)}"><div><q>{escape(example.instruction)}</q>'
+        f'<div class="answer"><img alt="" src="{picture}"><div><q>{escape(example.instruction)}</q>'
         f"<dl>{''.join(lines)}</dl></div></div>"
     )
-
-
-def _data_url(example: Example) -> str:
-    """The picture as a data URL: small ones enlarged so that browsers do not blur them, large ones reduced."""
-    from PIL import Image
-
-    picture = open_image(example.images[0])
-    if max(picture.size) * 2 <= _SIDE:
-        factor = _SIDE // max(picture.size)
-        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
-    else:
-        picture.thumbnail((_SIDE, _SIDE))
-    buffer = BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

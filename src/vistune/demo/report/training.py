@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from vistune.demo.folders import PARTS_FILE, stage_folder
 from vistune.demo.plan import blind_stage, instructblip_stages, llava_stages
-from vistune.demo.report.charts import COLOURS, loss_chart
-from vistune.train.log import LOG_FILE, read_log
+from vistune.demo.report.charts import COLOURS
+from vistune.train.reports.curve import loss_chart
+from vistune.train.reports.json_log import LOG_FILE, read_log
 
 if TYPE_CHECKING:
     from vistune.demo.setup import Settings
-    from vistune.train.config import StageConfig
+    from vistune.train.recipe.stage import Stage
 
 _OPTIMISER = (
     "AdamW with betas 0.9 and 0.999, weight decay 0.05 (not on biases and norms), gradients clipped at norm 1, linear "
@@ -24,12 +25,12 @@ _OPTIMISER = (
 )
 
 
-def _stages(settings: Settings) -> list[tuple[str, StageConfig]]:
-    plan, seed = settings.plan(), settings.seed
+def _stages(settings: Settings) -> list[tuple[str, Stage]]:
+    plan = settings.plan()
     return [
-        *(("instructblip", stage) for stage in instructblip_stages(plan, seed)),
-        *(("llava", stage) for stage in llava_stages(plan, seed)),
-        ("blind", blind_stage(plan, seed)),
+        *(("instructblip", stage) for stage in instructblip_stages(plan)),
+        *(("llava", stage) for stage in llava_stages(plan)),
+        ("blind", blind_stage(plan)),
     ]
 
 
@@ -39,7 +40,7 @@ def curves_section(out: Path, settings: Settings) -> str:
     for model, stage in _stages(settings):
         losses = [float(entry["loss"]) for entry in read_log(stage_folder(out, stage.name) / LOG_FILE)]
         if losses:
-            chart = loss_chart(losses, COLOURS.get(model, "#5d6b7a"))
+            chart = loss_chart(losses, COLOURS.get(model, "var(--soft)"))
             words = f"<strong>{escape(stage.name)}</strong>, {len(losses):,} steps of {stage.batch_size}"
             figures.append(f"<figure>{chart}<figcaption>{words}</figcaption></figure>")
     return (
@@ -71,10 +72,10 @@ def settings_section(out: Path, settings: Settings, record: Mapping[str, Any]) -
     )
 
 
-def _stage_row(out: Path, stage: StageConfig, seconds: Mapping[str, float]) -> str:
+def _stage_row(out: Path, stage: Stage, seconds: Mapping[str, float]) -> str:
     path = stage_folder(out, stage.name) / PARTS_FILE
     parts: list[tuple[str, int, bool]] = json.loads(path.read_text(encoding="utf-8"))["parts"] if path.exists() else []
-    rates = {str(part): rate for part, rate in stage.learning_rates.items()}
+    rates = {str(part): rate for part, rate in stage.train.items()}
     trains = ", ".join(f"{escape(part)} ({count:,}, {rates[part]:g})" for part, count, trained in parts if trained)
     frozen = ", ".join(f"{escape(part)} ({count:,})" for part, count, trained in parts if not trained)
     spent = next((value for phase, value in seconds.items() if phase.endswith(f": {stage.name}")), 0.0)

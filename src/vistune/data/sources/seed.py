@@ -1,0 +1,75 @@
+"""SEED-Bench: multiple-choice questions about pictures and short videos, nine and three kinds (Li et al. 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from vistune.data.example import Example
+from vistune.data.files import Files
+from vistune.data.readers import read_json, read_json_array
+from vistune.data.rows import BadRow, Place, Reason, field_of
+from vistune.data.sources.base import Rows, SetInfo, Source, objects, text_of
+from vistune.data.sources.pictures import first_image
+
+_PICTURES = ("seed/SEED-Bench-image", "seed/images")
+_FRAMES = ("seed/SEED-Bench-video-image", "seed/video_images")
+_LETTERS = "abcd"
+
+
+class SEEDBench(Source):
+    """The release's SEED-Bench.json. ``parts``: "image" or "video", and the kind of question.
+
+    Of a video LLaVA-1.5 sees the middle frame, saved beside the pictures: DATA_ID.png or QUESTION_ID.png in
+    SEED-Bench-video-image.
+    """
+
+    info = SetInfo(
+        name="seed",
+        title="SEED-Bench",
+        group="knowledge_vqa",
+        splits={"test": 19_242},  # 14,233 about pictures, 5,009 about videos
+        metric="accuracy",
+        licence="CC BY-NC 4.0",
+        url="https://huggingface.co/datasets/AILab-CVC/SEED-Bench",
+        folder="seed",
+        annotations={"test": (("SEED-Bench.json",),)},
+        images=(_PICTURES[0], _FRAMES[0]),
+        eval_split="test",
+        candidates="the question's four choices",
+    )
+
+    def records(self, files: Files, split: str) -> Rows:
+        """Questions with the name of their kind."""
+        (path,) = self.paths(files, split)
+        kinds = read_json(path).get("question_type") or {}
+        names = {str(number): name for name, number in kinds.items()}
+        return objects(
+            read_json_array(path, "questions"),
+            lambda record: {**record, "kind": names.get(str(record.get("question_type_id")), "")},
+        )
+
+    def examples(self, record: Any, place: Place, files: Files, split: str) -> Iterator[Example]:
+        """One question."""
+        choices = tuple(text_of(record, f"choice_{letter}") for letter in _LETTERS)
+        letter = text_of(record, "answer").lower()
+        if letter not in tuple(_LETTERS):
+            raise BadRow(Reason.UNKNOWN_ANSWER_INDEX, f"the answer is {letter!r}, expected A to D.")
+        number, data = str(field_of(record, "question_id", int, str)), str(field_of(record, "data_id", int, str))
+        kind = text_of(record, "data_type")
+        if kind == "image":
+            options = [(folder, name) for folder in _PICTURES for name in (data, f"{data}.jpg", f"{data}.png")]
+        else:
+            stem = data.rpartition(".")[0] or data
+            names = [f"{name}.{end}" for name in (stem, number, f"{stem}_{number}") for end in ("png", "jpg")]
+            options = [(folder, name) for folder in _FRAMES for name in names]
+        yield Example(
+            number,
+            self.info.name,
+            target=choices[_LETTERS.index(letter)],
+            images=(first_image(files, options),),
+            candidates=choices,
+            question=text_of(record, "question"),
+            choices=choices,
+            parts=tuple(part for part in (kind, record["kind"]) if part),
+        )

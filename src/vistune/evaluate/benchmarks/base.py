@@ -1,0 +1,167 @@
+"""What a benchmark is: rows of one split of a data set, and what they score. The words are a protocol's business."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from vistune.errors import InputError
+
+if TYPE_CHECKING:
+    from vistune.data.example import Example
+    from vistune.data.sources.base import SetInfo
+    from vistune.evaluate.metrics import Score
+
+Answering = Literal["generate", "rank", "score"]
+"""A free answer; the best of candidates (InstructBLIP section 2.5); all pairs of pictures and texts compared."""
+
+Form = Literal["caption", "text_caption", "question", "long", "choice", "yes_no", "statement", "dialogue", "retrieval"]
+"""What kind of answer is asked for, by which protocols choose words and decoding where they name no benchmark."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a model gave for one row.
+
+    Args:
+        answer: its words, as the protocol's ``extract`` leaves them; "" is a wrong answer, None is no answer at all.
+        scores: one a candidate, higher is better, in the order of the prompted row's ``candidates``.
+    """
+
+    answer: str | None = None
+    scores: Sequence[float] | None = None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A split of a data set and its metric.
+
+    Args:
+        name, title: title as in the papers' tables. source: a set of the catalogue, or "world".
+        split: of the source; of the picture world "test".
+        metric: how it is scored, see `vistune.evaluate.benchmarks.scoring`.
+        role: "held-in" or "held-out" by InstructBLIP's figure 2, "extra" elsewhere.
+        form, answer: what is asked for, and how a protocol that does not say otherwise has it answered.
+        direct: take the direct answers of a set that has choices too (A-OKVQA), as if it had no choices.
+        tasks: tasks of the picture world. count: rows of each.
+        submission: form of the official file, "" where there is none.
+        choices: what the papers leave open, what was chosen, and why.
+    """
+
+    name: str
+    title: str
+    source: str
+    split: str
+    metric: str
+    form: Form
+    role: Literal["held-in", "held-out", "extra"] = "extra"
+    answer: Answering = "generate"
+    direct: bool = False
+    task: str = ""
+    count: int = 0
+    submission: str = ""
+    choices: str = field(default="", repr=False)
+
+    @property
+    def info(self) -> SetInfo | None:
+        """The data set; None for the picture world."""
+        from vistune.data.catalogue import SOURCES
+
+        return None if self.source == "world" else SOURCES[self.source].info
+
+    @property
+    def group(self) -> str:
+        """The task group of InstructBLIP's figure 2."""
+        info = self.info
+        return info.group if info else "world"
+
+    @property
+    def url(self) -> str:
+        """Where a person gets the data; "" for the picture world, which is made."""
+        info = self.info
+        return info.url if info else ""
+
+    @property
+    def public_answers(self) -> bool:
+        """Whether the split's answers are public; otherwise nothing is scored here, see ``submission``."""
+        info = self.info
+        return info is None or self.split not in info.unlabelled
+
+    @property
+    def unit(self) -> str:
+        """Of the figure: "fraction", "percent" or "points"."""
+        from vistune.evaluate.benchmarks.scoring import scorer
+
+        return scorer(self.metric).unit
+
+    @property
+    def verbalizers(self) -> dict[str, tuple[str, ...]]:
+        """Of two-way sets the words that stand for each answer; empty elsewhere."""
+        info = self.info
+        return dict(info.verbalizers) if info else {}
+
+    def examples(
+        self, data_root: Path | None, *, limit: int | None = None, shuffle: bool = False, seed: int = 0
+    ) -> list[Example]:
+        """The rows, not yet in words, in the release's order or shuffled.
+
+        Args:
+            data_root: the folder of the data sets; the picture world needs none.
+            limit: how many questions; what belongs together (MME's pairs, orders of choices) stays together.
+
+        Raises:
+            DataError: something is missing, with the paths looked at, or a row cannot be used.
+            InputError: no data root where one is needed, or a limit below 1.
+        """
+        from vistune.evaluate.benchmarks.loading import load_examples
+
+        return load_examples(self, data_root, limit=limit, shuffle=shuffle, seed=seed)
+
+    def needs(self) -> list[str]:
+        """Paths below the data root, with their alternatives: "vsr/test.jsonl or vsr/zeroshot/test.jsonl"."""
+        from vistune.evaluate.benchmarks.there import needs
+
+        return needs(self)
+
+    def missing(self, data_root: Path | None) -> list[str]:
+        """Those of `needs` that are not there; all where there is no data root."""
+        from vistune.evaluate.benchmarks.there import missing
+
+        return missing(self, data_root)
+
+    def score(self, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+        """The official figure.
+
+        Args:
+            examples: as `examples` gave them. answers: one each, in the same order.
+
+        Returns:
+            With ``details["parts"]`` where rows have parts (NoCaps's domains, ScienceQA's columns, MME's tasks).
+
+        Raises:
+            InputError: the answers are not public, a judge scores it, or answers are missing or do not fit.
+        """
+        from vistune.evaluate.benchmarks.scoring import score
+
+        return score(self, examples, answers)
+
+    def texts(self, examples: Sequence[Example]) -> list[str]:
+        """Of retrieval, the captions of all pictures, in order."""
+        return [text for example in examples for text in (example.references or (str(example.target),))]
+
+    def score_retrieval(self, examples: Sequence[Example], image_to_text: Any, text_to_image: Any) -> Score:
+        """Recalls of pictures and their captions.
+
+        Args:
+            image_to_text: [pictures, texts]. text_to_image: [texts, pictures]; higher is better, -inf no candidate.
+
+        Raises:
+            InputError: no retrieval benchmark, or sizes that do not fit.
+        """
+        from vistune.evaluate.benchmarks.scoring.retrieval import score_retrieval
+
+        if self.answer != "score":
+            raise InputError(f"{self.name} is no retrieval benchmark; score its answers.")
+        return score_retrieval(examples, image_to_text, text_to_image)

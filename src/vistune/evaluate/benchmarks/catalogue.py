@@ -1,0 +1,92 @@
+"""All benchmarks and suites by name; a benchmark's file is read when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import get_type_hints
+
+from vistune.data.strict_yaml import nearest, read_yaml
+from vistune.errors import InputError, RecipeError
+from vistune.evaluate.benchmarks.base import Benchmark
+
+FOLDER = Path(__file__).parent
+
+
+class _Benchmarks(Mapping[str, Benchmark]):
+    def __getitem__(self, name: str) -> Benchmark:
+        if name not in _names():
+            raise KeyError(name)
+        return _read(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_names())
+
+    def __len__(self) -> int:
+        return len(_names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in _names()
+
+
+class _Suites(Mapping[str, "tuple[str, ...]"]):
+    def __getitem__(self, name: str) -> tuple[str, ...]:
+        return _suites()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_suites())
+
+    def __len__(self) -> int:
+        return len(_suites())
+
+
+BENCHMARKS: Mapping[str, Benchmark] = _Benchmarks()
+"""Every benchmark by name."""
+SUITES: Mapping[str, tuple[str, ...]] = _Suites()
+"""The names of the benchmarks of every suite."""
+
+
+def benchmark(name: str) -> Benchmark:
+    """A benchmark.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in BENCHMARKS:
+        hint = nearest(name, BENCHMARKS) or "; `vistune benchmarks` shows them all."
+        raise InputError(f"There is no benchmark {name!r}{hint}")
+    return BENCHMARKS[name]
+
+
+def suite(name: str) -> list[Benchmark]:
+    """The benchmarks of a suite.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in SUITES:
+        hint = nearest(name, SUITES) or f"; choose one of {', '.join(SUITES)}."
+        raise InputError(f"There is no suite {name!r}{hint}")
+    return [benchmark(member) for member in SUITES[name]]
+
+
+@lru_cache(maxsize=1)
+def _names() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in (FOLDER / "sets").glob("*.yaml")))
+
+
+@cache
+def _read(name: str) -> Benchmark:
+    path = FOLDER / "sets" / f"{name}.yaml"
+    content, _ = read_yaml(path)
+    known = get_type_hints(Benchmark, include_extras=False, localns={"SetInfo": object, "Example": object})
+    if unknown := set(content) - set(known):
+        raise RecipeError(f"{path} has {sorted(unknown)[0]!r}, which no benchmark has.")
+    return Benchmark(name=name, **content)
+
+
+@lru_cache(maxsize=1)
+def _suites() -> dict[str, tuple[str, ...]]:
+    content, _ = read_yaml(FOLDER / "suites.yaml")
+    return {name: tuple(members) for name, members in content.items()}

@@ -1,0 +1,52 @@
+"""What data a benchmark needs below the data root, and whether it is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from posixpath import normpath
+from typing import TYPE_CHECKING
+
+from vistune.data.archives import archives_of, stands_for
+from vistune.data.arrow import is_built
+from vistune.data.recipe_sets import built_place
+from vistune.data.sources.pictures import COCO_2014, COCO_2017
+
+if TYPE_CHECKING:
+    from vistune.evaluate.benchmarks.base import Benchmark
+
+
+def needs(benchmark: Benchmark) -> list[str]:
+    """Annotation files with their alternatives, and folders of pictures, any of which may do."""
+    return [" or ".join(options) for options in (*_annotations(benchmark), *_pictures(benchmark))]
+
+
+def missing(benchmark: Benchmark, data_root: Path | None) -> list[str]:
+    """What of it is not there."""
+    wanted = [*_annotations(benchmark), *_pictures(benchmark)]
+    if data_root is not None:
+        if wanted and is_built(built_place(data_root, benchmark.source, benchmark.split)):
+            wanted = [*_pictures(benchmark)]
+        wanted = [options for options in wanted if not any(_is_there(data_root / option) for option in options)]
+    return [" or ".join(options) for options in wanted]
+
+
+def _annotations(benchmark: Benchmark) -> list[list[str]]:
+    info = benchmark.info
+    if info is None:
+        return []
+    listed = info.annotations[benchmark.split]
+    return [[normpath(f"{info.folder}/{name}") for name in options] for options in listed]
+
+
+def _pictures(benchmark: Benchmark) -> list[list[str]]:
+    info = benchmark.info
+    if info is None or not info.images:
+        return []
+    # The releases of 2014 and 2017 hold the same pictures, those of the test splits apart.
+    coco = (*COCO_2014, *COCO_2017) if set(info.images) & {*COCO_2014, *COCO_2017} else ()
+    return [list(dict.fromkeys((*info.images, *coco)))]
+
+
+def _is_there(path: Path) -> bool:
+    """A file, a folder, or archives that stand for it."""
+    return path.exists() or any(stands_for(archive, path.name) for archive in archives_of(path.parent))

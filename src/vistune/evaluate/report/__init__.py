@@ -1,0 +1,9 @@
+"""The report of an evaluation: what stands behind the figures, and the pages that show them."""
+
+from __future__ import annotations
+
+from vistune.evaluate.report.analysis.analyse import analyse
+from vistune.evaluate.report.analysis.own_columns import read_columns
+from vistune.evaluate.report.write import write_report
+
+__all__ = ["analyse", "read_columns", "write_report"]

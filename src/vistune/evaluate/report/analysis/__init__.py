@@ -1,0 +1,1 @@
+"""What answers show besides their figure: where they are worse, how they lean, and the worst of them."""

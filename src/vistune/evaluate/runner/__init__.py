@@ -1,0 +1,1 @@
+"""One model, or another system's answers, on benchmarks: asked, kept, scored and written down."""

@@ -1,0 +1,139 @@
+"""Rows of a benchmark put to a model: in words, as tokens, and answered batch by batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from vistune.errors import InputError
+from vistune.evaluate.runner.keys import distinct, picture_keys, row_keys
+from vistune.evaluate.runner.pictures import attach, with_features
+from vistune.evaluate.runner.plan import Row, Window
+
+if TYPE_CHECKING:
+    from vistune.data.example import Example
+    from vistune.data.processor import Processor
+    from vistune.evaluate.benchmarks import Benchmark
+    from vistune.evaluate.protocols import Protocol
+    from vistune.evaluate.runner.store import Answered
+    from vistune.infer.predictor import Predictor
+    from vistune.infer.ranking import Ranking
+
+# Of longer lists (answers of a whole data set) only the best candidates are written down.
+FULL_LIST = 200
+_KEPT = 100
+
+
+@dataclass(frozen=True)
+class How:
+    """Way of answering and the arguments of ``Predictor.generate_encoded`` or ``rank_encoded``."""
+
+    way: Literal["generate", "rank"]
+    arguments: dict[str, Any]
+
+    @classmethod
+    def of(cls, protocol: Protocol, benchmark: Benchmark) -> How:
+        """As a protocol has a benchmark answered."""
+        if protocol.answering(benchmark) == "rank":
+            return cls("rank", dict(protocol.ranking(benchmark)))
+        return cls("generate", dict(protocol.decoding(benchmark)))
+
+
+def rows_to_ask(processor: Processor, prompted: Sequence[Example], how: How, model: str) -> list[Row]:
+    """Examples in words as rows, in the same order.
+
+    Args:
+        prompted: with the words as sent, and their candidates where they are ranked. model: of `model_key`.
+
+    Raises:
+        InputError: a row to rank has no candidates. ImageError: a picture is missing.
+    """
+    key_of = row_keys(
+        model, json.loads(json.dumps([how.way, how.arguments], default=list)), picture_keys(_pictures(prompted))
+    )
+    lists: dict[tuple[str, ...], tuple[str, ...]] = {}
+    rows = []
+    for example in prompted:
+        # Without its target: an answer that is there would be put behind the prompt.
+        encoded = processor.encode_example(replace(example, target=None, turns=()))
+        candidates = None
+        if how.way == "rank":
+            if not example.candidates:
+                raise InputError(f"Row {example.id!r} shall be ranked but has no candidates; choose another protocol.")
+            # Rows that share their candidates share the object too: a thousand answers are looked at once.
+            given = tuple(example.candidates)
+            candidates = lists.setdefault(given, distinct(given))
+        rows.append(
+            Row(example.id, encoded, _as_sent(processor, encoded.input_ids), candidates, key_of(encoded, candidates))
+        )
+    return rows
+
+
+def answer_windows(
+    predictor: Predictor, windows: Sequence[Window], how: How, batch_size: int
+) -> Iterator[list[Answered]]:
+    """The answers of every batch as it is done.
+
+    Raises:
+        ImageError: a picture cannot be opened. InputError: a prompt that is too long.
+    """
+    for window, features in with_features(predictor, windows):
+        for batch in window:
+            samples = [attach(row.encoded, features) for row in batch]
+            if how.way == "generate":
+                texts = predictor.generate_encoded(samples, batch_size=batch_size, **how.arguments)
+                yield [_finished(row, {"text": text}) for row, text in zip(batch, texts, strict=True)]
+                continue
+            lists = [row.candidates or () for row in batch]
+            rankings = predictor.rank_encoded(samples, lists, batch_size=batch_size, **how.arguments)
+            yield [_finished(row, _best(ranking)) for row, ranking in zip(batch, rankings, strict=True)]
+
+
+def scores_in_order(answered: Answered, candidates: Sequence[str]) -> list[float]:
+    """Scores in the order of a row's candidates; -inf for those too low to be written down."""
+    known = dict(zip(answered["candidates"], answered["scores"], strict=True))
+    return [known.get(candidate, float("-inf")) for candidate in candidates]
+
+
+def best_of(answered: Answered) -> str:
+    """The candidate of the highest score, the first of equal ones."""
+    scores = answered["scores"]
+    best: str = answered["candidates"][max(range(len(scores)), key=scores.__getitem__)]
+    return best
+
+
+def _best(ranking: Ranking) -> dict[str, Any]:
+    if len(ranking.candidates) <= FULL_LIST:
+        return {"candidates": list(ranking.candidates), "scores": ranking.scores}
+    kept = ranking.order[:_KEPT]
+    return {"candidates": [ranking.candidates[i] for i in kept], "scores": [ranking.scores[i] for i in kept]}
+
+
+def _finished(row: Row, answer: dict[str, Any]) -> Answered:
+    return {"id": row.id, "key": row.key, "prompt": row.prompt, **answer}
+
+
+def _pictures(examples: Sequence[Example]) -> Iterator[Any]:
+    return (ref for example in examples for ref in example.images)
+
+
+def _as_sent(processor: Processor, ids: Sequence[int]) -> str:
+    """The text that the tokens stand for, each picture's placeholders as one mark."""
+    token, number = processor.image_token_id, processor.num_image_tokens
+    parts: list[str] = []
+    run: list[int] = []
+    marks = 0
+    for item in [*ids, None]:
+        if item is not None and item != token:
+            run.append(item)
+            continue
+        if run:
+            parts.append(processor.tokenizer.decode(run, skip_special_tokens=False))
+            run = []
+        if item is not None:
+            marks += 1
+            if marks % number == 0:
+                parts.append(processor.image_token)
+    return "".join(parts)

@@ -1,0 +1,107 @@
+"""One model on one benchmark: asks what is not finished yet, over all processes, and scores on the main one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vistune.evaluate.benchmarks import Given
+from vistune.evaluate.runner.asking import How, answer_windows, best_of, rows_to_ask, scores_in_order
+from vistune.evaluate.runner.outcome import ROWS, Asked, BenchmarkResult, is_scored, write_rows
+from vistune.evaluate.runner.plan import Row, plan
+from vistune.evaluate.runner.progress import Progress
+from vistune.evaluate.runner.store import Answered, Writer, merge_parts
+
+if TYPE_CHECKING:
+    from vistune.data.example import Example
+    from vistune.evaluate.benchmarks import Benchmark
+    from vistune.evaluate.protocols import Protocol
+    from vistune.infer.predictor import Predictor
+    from vistune.train.parallel.processes import Processes
+
+
+@dataclass(frozen=True)
+class Machinery:
+    """What answers: a loaded model, its key (`vistune.evaluate.runner.keys.model_key`), and who computes."""
+
+    predictor: Predictor
+    key: str
+    processes: Processes
+    batch_size: int = 16
+
+
+def evaluate_benchmark(
+    machinery: Machinery, benchmark: Benchmark, protocol: Protocol, examples: Sequence[Example], folder: Path
+) -> BenchmarkResult | None:
+    """Answer, score and write down.
+
+    Answers that stand in the folder already are taken where model, prompt, settings, candidates and pictures are
+    equal; the others are asked for, and each batch of them is on disk before the next begins.
+
+    Args:
+        examples: of ``benchmark.examples``. folder: of this benchmark.
+
+    Returns:
+        None on processes other than the main one.
+
+    Raises:
+        ImageError, InputError, DataError: a picture, a prompt or the data cannot be used. StorageError: a full disk.
+    """
+    started = time.monotonic()
+    how = How.of(protocol, benchmark)
+    prompted = [protocol.prompt(benchmark, example) for example in examples]
+    rows = rows_to_ask(machinery.predictor.processor, prompted, how, machinery.key)
+    found, reused = answer_rows(machinery, rows, how, folder, benchmark.name)
+    if found is None:
+        return None
+    given, sent = [], []
+    for example, words, row in zip(examples, prompted, rows, strict=True):
+        answered = found[row.key]
+        given.append(_given(protocol, benchmark, example, words, answered))
+        # The prompt of this row: an equal one may have been answered under another id.
+        sent.append({**answered, "prompt": row.prompt, **_shown(words, answered, given[-1])})
+    settings = {**protocol.settings(benchmark), "batch_size": machinery.batch_size}
+    asked = Asked(examples, prompted, given, sent, settings, reused)
+    score = benchmark.score(examples, given) if is_scored(benchmark) else None
+    write_rows(folder / ROWS, asked, score)
+    return BenchmarkResult(benchmark, protocol.name, score, asked, folder / ROWS, time.monotonic() - started)
+
+
+def answer_rows(
+    machinery: Machinery, rows: Sequence[Row], how: How, folder: Path, name: str
+) -> tuple[dict[str, Answered] | None, int]:
+    """All answers by key, None on other processes than the main one, and how many rows an earlier run had answered."""
+    processes = machinery.processes
+    wanted = {row.key: row for row in rows}
+    known: dict[str, Answered] = merge_parts(folder) if processes.is_main else {}
+    finished = processes.broadcast({key for key in wanted if key in known})
+    reused = sum(row.key in finished for row in rows)
+    # Equal rows (one question asked twice of a picture) are answered once.
+    left = [row for key, row in wanted.items() if key not in finished]
+    windows = plan(left, machinery.batch_size, processes.rank, processes.size)
+    progress = Progress(name, sum(len(batch) for window in windows for batch in window), quiet=not processes.is_main)
+    writer = Writer(folder, processes.rank)
+    mine: list[Answered] = []
+    try:
+        for done in answer_windows(machinery.predictor, windows, how, machinery.batch_size):
+            writer.add(done)
+            mine += done
+            progress.add(len(done))
+    finally:
+        writer.close()
+        progress.close()
+    parts = processes.collect(mine)
+    if not processes.is_main:
+        return None, reused
+    known.update((row["key"], row) for part in parts for row in part)
+    merge_parts(folder)
+    return known, reused
+
+
+def _given(protocol: Protocol, benchmark: Benchmark, example: Example, prompted: Example, answered: Answered) -> Given:
+    if "scores" in answered:
+        return Given(scores=scores_in_order(answered, prompted.candidates or ()))
+    return Given(answer=protocol.extract(benchmark, example, str(answered["text"])))

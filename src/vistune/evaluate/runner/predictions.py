@@ -1,0 +1,102 @@
+"""Answers of another system, from a file: joined on ids, and refused where anything is odd."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vistune.errors import DataError
+from vistune.evaluate.benchmarks import Given
+from vistune.evaluate.metrics.rows import read_rows, refuse_empty_answers
+from vistune.evaluate.runner.outcome import ROWS, Asked, BenchmarkResult, is_scored, write_rows
+
+if TYPE_CHECKING:
+    from vistune.data.example import Example
+    from vistune.evaluate.benchmarks import Benchmark
+    from vistune.evaluate.protocols import Protocol
+    from vistune.evaluate.runner.request import Request
+
+_FEW = 3
+
+
+def score_predictions(
+    request: Request, benchmark: Benchmark, protocol: Protocol, file: Path, *, allow_empty: bool = False
+) -> BenchmarkResult:
+    """Score a jsonl file with a row of ``id`` and ``answer``, or ``scores`` of the candidates, for every row.
+
+    The protocol says how choices are read out of answers in words, and in which order ``scores`` stand.
+
+    Raises:
+        DataError: unknown, repeated or missing ids, rows without an answer, or empty ones. InputError: scores that do
+            not fit the candidates.
+    """
+    started = time.monotonic()
+    examples = benchmark.examples(request.data_root, limit=request.limit, shuffle=request.shuffle, seed=request.seed)
+    found = read_rows(file)
+    names = {example.id for example in examples}
+    unknown = [name for name in found if name not in names]
+    if unknown and request.limit is not None:
+        every = {example.id for example in benchmark.examples(request.data_root)}
+        unknown = [name for name in unknown if name not in every]
+    if unknown:
+        raise DataError(
+            f"{file} answers {_listed(unknown)}, which {benchmark.name} ({benchmark.split}) does not have; is it of "
+            "another benchmark or split?"
+        )
+    missing = [example.id for example in examples if example.id not in found]
+    if missing:
+        raise DataError(
+            f"{file} has no answer to {_listed(missing)} of {benchmark.name}; nothing is counted while a row has none."
+        )
+    rows = [found[example.id] for example in examples]
+    if not allow_empty:
+        refuse_empty_answers([example.id for example in examples], rows, file)
+    prompted = [protocol.prompt(benchmark, example) for example in examples]
+    given = [_given(protocol, benchmark, example, row, file) for example, row in zip(examples, rows, strict=True)]
+    settings = {"predictions": str(file), "protocol": protocol.name}
+    asked = Asked(
+        examples, prompted, given, [_sent(row, words) for row, words in zip(rows, prompted, strict=True)], settings
+    )
+    score = benchmark.score(examples, given) if is_scored(benchmark) else None
+    path = request.folder(benchmark.name) / ROWS
+    write_rows(path, asked, score)
+    return BenchmarkResult(benchmark, protocol.name, score, asked, path, time.monotonic() - started)
+
+
+def _given(protocol: Protocol, benchmark: Benchmark, example: Example, row: Mapping[str, Any], file: Path) -> Given:
+    answer, scores = row.get("answer"), row.get("scores")
+    if isinstance(answer, str):
+        return Given(answer=protocol.extract(benchmark, example, answer))
+    if isinstance(scores, list) and scores and all(_is_number(score) for score in scores):
+        return Given(scores=[float(score) for score in scores])
+    raise DataError(
+        f"{file}: row {example.id!r} has answer {answer!r} and scores {scores!r}; expected a text as answer, or a list "
+        "of numbers as scores."
+    )
+
+
+def _sent(row: Mapping[str, Any], prompted: Example) -> dict[str, Any]:
+    """What the file says, in the form of our own rows; the prompt of another system is not known."""
+    if isinstance(row.get("answer"), str):
+        return {"text": row["answer"]}
+    candidates = list(prompted.candidates or ())
+    scores = list(row["scores"])
+    if len(candidates) != len(scores):
+        return {"scores": scores}
+    return {
+        "candidates": candidates,
+        "scores": scores,
+        "answer": candidates[max(range(len(scores)), key=scores.__getitem__)],
+    }
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:_FEW])
+    return f"id {shown}" if len(names) == 1 else f"{len(names)} ids ({shown}{', ...' if len(names) > _FEW else ''})"

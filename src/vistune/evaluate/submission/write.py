@@ -1,0 +1,115 @@
+"""Writing a benchmark's answers as the file that its server takes, complete by ids or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vistune.data.catalogue import source
+from vistune.data.rows import read_rows
+from vistune.data.storage import written_whole
+from vistune.errors import DataError, InputError
+from vistune.evaluate.benchmarks.loading import load_examples
+from vistune.evaluate.submission import forms
+
+if TYPE_CHECKING:
+    from vistune.data.example import Example
+    from vistune.evaluate.benchmarks.base import Benchmark, Given
+
+_FEW = 3
+Form = Callable[["Benchmark", Sequence["Example"], Mapping[str, str]], Any]
+# All answers of the test split must be in VQAv2's file, also where only test-dev was asked.
+_WIDER = {("vqav2", "test-dev"): "test"}
+
+_FORMS: dict[str, Form] = {
+    "vqa": forms.vqa,
+    "vizwiz": forms.vizwiz,
+    "caption": forms.caption,
+    "aokvqa": forms.aokvqa,
+    "mm_vet": forms.mm_vet,
+    "mmbench": forms.mmbench,
+}
+
+
+def write_submission(
+    benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given], path: Path, data_root: Path | None
+) -> int:
+    """Write the official file.
+
+    A-OKVQA's leaderboard takes direct answers and choices in one file: what the file holds already of the other kind
+    stays. VQAv2's takes the whole test split: where its questions are there, those outside of test-dev get "".
+
+    Args:
+        examples: as the benchmark gave them. answers: one each, in the same order.
+        path: ".xlsx" for MMBench, else ".json".
+        data_root: where the split is read again, to see that no id is missing.
+
+    Returns:
+        The number of entries.
+
+    Raises:
+        InputError: the benchmark has no such file, or answers are missing.
+        DataError: ids of the split have no answer; the file is not written then.
+    """
+    if benchmark.submission not in _FORMS:
+        raise InputError(f"{benchmark.name} has no official submission file; its answers are public, so score them.")
+    if len(examples) != len(answers):
+        raise InputError(f"{benchmark.name} has {len(examples)} rows and {len(answers)} answers; give one each.")
+    given = {example.id: _words(example, answer) for example, answer in zip(examples, answers, strict=True)}
+    every = _all_rows(benchmark, data_root)
+    missing = [row.id for row in every if row.id not in given]
+    if missing:
+        listed = ", ".join(map(repr, missing[:_FEW]))
+        raise DataError(
+            f"{len(missing)} of {len(every)} rows of {benchmark.name} have no answer (the first: {listed}); the server "
+            "takes complete files only, so run it without a limit."
+        )
+    wider = _wider_rows(benchmark, data_root)
+    rows = [*every, *(row for row in wider if row.id not in given)]
+    content = _FORMS[benchmark.submission](benchmark, rows, given)
+    if benchmark.submission == "aokvqa":
+        content = forms.merged(content, path)
+    with written_whole(path) as part:
+        if isinstance(content, bytes):
+            part.write_bytes(content)
+        else:
+            part.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    return len(rows)
+
+
+def submission_suffix(benchmark: Benchmark) -> str:
+    """Of the official file: ".xlsx" or ".json"."""
+    return ".xlsx" if benchmark.submission == "mmbench" else ".json"
+
+
+def _words(example: Example, given: Given) -> str:
+    if given.scores is not None:
+        candidates = example.candidates or ()
+        if len(candidates) != len(given.scores):
+            raise InputError(f"Row {example.id!r} has {len(candidates)} candidates and {len(given.scores)} scores.")
+        return candidates[max(range(len(candidates)), key=given.scores.__getitem__)]
+    if given.answer is None:
+        raise InputError(f"Row {example.id!r} has no answer; run the benchmark to its end before submitting it.")
+    return given.answer.strip()
+
+
+def _all_rows(benchmark: Benchmark, data_root: Path | None) -> list[Example]:
+    """Every row of the release's file, without rounds that were made here."""
+    if benchmark.metric != "circular" or data_root is None:
+        return load_examples(benchmark, data_root)
+    data = source(benchmark.source)
+    return list(read_rows(data, data.files(data_root), benchmark.split))
+
+
+def _wider_rows(benchmark: Benchmark, data_root: Path | None) -> list[Example]:
+    """Rows of the split that the server wants besides, where its file is there."""
+    split = _WIDER.get((benchmark.source, benchmark.split))
+    if split is None or data_root is None:
+        return []
+    data = source(benchmark.source)
+    files = data.files(data_root)
+    if any(not path.exists() for (name,) in data.info.annotations[split] for path in files.annotation_candidates(name)):
+        return []
+    return list(read_rows(data, files, split))

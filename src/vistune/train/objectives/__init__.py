@@ -1,0 +1,1 @@
+"""What a stage minimises, beyond the loss of answers that every vision-language model computes by itself."""

@@ -1,0 +1,1 @@
+"""What a run tells while it trains: logs, TensorBoard, Weights & Biases, progress, loss spikes, a curve at the end."""
