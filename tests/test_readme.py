@@ -18,7 +18,10 @@ PAGES = (
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/benchmarks.md",
     "docs/data.md",
+    "docs/evaluation.md",
+    "docs/judge.md",
     "docs/metrics.md",
     "docs/results.md",
 )
@@ -69,7 +72,18 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["README.md", "docs/data.md", "docs/metrics.md", "docs/training.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "docs/benchmarks.md",
+        "docs/data.md",
+        "docs/evaluation.md",
+        "docs/judge.md",
+        "docs/metrics.md",
+        "docs/training.md",
+    ],
+)
 @pytest.mark.skipif(not (Path(sys.prefix) / "bin" / "vistune").exists(), reason="vistune's command is not installed")
 def test_the_commands_work(checkout: Path, page: str) -> None:
     path = os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]])

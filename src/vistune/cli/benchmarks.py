@@ -12,6 +12,8 @@ import typer
 if TYPE_CHECKING:
     from vistune.evaluate.benchmarks import Benchmark
 
+_SHOWN = 3
+
 
 def benchmarks(
     data_root: Annotated[
@@ -21,6 +23,8 @@ def benchmarks(
     as_json: Annotated[bool, typer.Option("--json", help="Print objects that a program can read.")] = False,
 ) -> None:
     """List the benchmarks, the data they need and whether it is there, and the suites.
+
+    Files may stand in several places; the table shows the first, --json all of them.
 
     Example: vistune benchmarks --data-root data
     """
@@ -80,5 +84,12 @@ def _data(item: dict[str, Any]) -> str:
     if not item["needs"]:
         return "made, no download"
     if item["there"] is None:
-        return "needs " + "; ".join(item["needs"])
-    return "there" if item["there"] else "missing: " + "; ".join(item["missing"])
+        return "needs " + _firsts(item["needs"])
+    return "there" if item["there"] else "missing: " + _firsts(item["missing"])
+
+
+def _firsts(needs: list[str]) -> str:
+    """The first place of each, the first few in full."""
+    shown = [places.partition(" or ")[0] for places in needs]
+    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    return ", ".join(shown[:_SHOWN]) + more

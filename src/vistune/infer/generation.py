@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from vistune.infer.prefix import shared_beginning
 from vistune.infer.sampling import AnswerRepetitionPenalty, GumbelSampler, StopOnText
 from vistune.infer.settings import Settings
 
@@ -39,12 +40,13 @@ def generate_batch(
     encoder_decoder = processor.encoder_decoder
     batch = processor.collate(samples, "right" if encoder_decoder else "left").to(model.device)
     most, fewest = settings.lengths(len(samples[0].input_ids), encoder_decoder)
-    arguments: dict[str, Any] = {
-        "inputs_embeds": model.embed_inputs(**batch.embedding_inputs()),
-        "attention_mask": batch.attention_mask,
-    }
+    embeds = model.embed_inputs(**batch.embedding_inputs())
+    arguments: dict[str, Any] = {"inputs_embeds": embeds, "attention_mask": batch.attention_mask}
     columns = 1
     if not encoder_decoder:
+        if (settings.config.num_beams or 1) == 1:
+            cache = shared_beginning(model, samples, embeds, batch.attention_mask)
+            arguments |= {} if cache is None else {"past_key_values": cache}
         # With the ids beside the embeddings, penalties and lengths mean what they mean in transformers.
         arguments["input_ids"] = _known_ids(model, batch)
         columns = batch.input_ids.shape[1]

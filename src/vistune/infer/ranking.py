@@ -10,6 +10,7 @@ import torch
 
 from vistune.errors import InputError
 from vistune.infer.levels import encode_prompts, score_levels, score_paths
+from vistune.infer.prefix import shared_beginning
 from vistune.infer.tree import read_prompts, score_trees
 from vistune.infer.trie import Trie, build_tries
 
@@ -115,7 +116,7 @@ def rank_batch(
             sequences[row] = [_candidate_ids(processor, candidate, closing) for candidate in row]
     scores: list[list[float]] = [[0.0] * len(row) for row in candidates]
     side: Side = "right" if processor.encoder_decoder else "left"
-    _score_all(model, processor.collate(samples, side).to(model.device), candidates, sequences, scores)
+    _score_all(model, samples, processor.collate(samples, side).to(model.device), candidates, sequences, scores)
     if options.reduce == "mean":
         for row, values in zip(candidates, scores, strict=True):
             values[:] = [value / len(ids) for value, ids in zip(values, sequences[row], strict=True)]
@@ -131,6 +132,7 @@ def _candidate_ids(processor: Processor, candidate: str, closing: bool) -> list[
 
 def _score_all(
     model: VisionLanguageModel,
+    samples: Sequence[Encoded],
     batch: Batch,
     candidates: Sequence[tuple[str, ...]],
     sequences: dict[tuple[str, ...], list[list[int]]],
@@ -144,7 +146,9 @@ def _score_all(
     state = (
         encode_prompts(language, embeds, batch.attention_mask)
         if language.is_encoder_decoder
-        else read_prompts(language, embeds, batch.attention_mask)
+        else read_prompts(
+            language, embeds, batch.attention_mask, shared_beginning(model, samples, embeds, batch.attention_mask)
+        )
     )
     for rows, parts in _schedule([tries[row] for row in candidates], max_nodes):
         if language.is_encoder_decoder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from torch import Tensor
 from vistune.infer.caches import Pairs, cache_pairs, is_growing, make_cache
 from vistune.infer.trie import ROOT, Trie
 from vistune.model.language import LanguageModel
+
+if TYPE_CHECKING:
+    from transformers.cache_utils import DynamicCache
 
 
 @dataclass
@@ -29,10 +33,17 @@ class PromptState:
         return PromptState(self.first[rows], pairs, self.mask[rows], self.lengths[rows], self.growing)
 
 
-def read_prompts(language: LanguageModel, embeds: Tensor, mask: Tensor) -> PromptState:
-    """Left-padded prompts, embeds [B, P, d] and mask [B, P], through the model once."""
+def read_prompts(
+    language: LanguageModel, embeds: Tensor, mask: Tensor, beginning: DynamicCache | None = None
+) -> PromptState:
+    """Left-padded prompts, embeds [B, P, d] and mask [B, P], through the model once.
+
+    Args:
+        beginning: of the first columns, which are not read again.
+    """
     positions = (mask.cumsum(-1) - 1).clamp_min(0)
-    logits, cache = language.decode(embeds, mask, positions, last_only=True)
+    read = 0 if beginning is None else beginning.get_seq_length()
+    logits, cache = language.decode(embeds[:, read:], mask, positions[:, read:], beginning, last_only=True)
     growing = is_growing(cache) and language.takes_positions
     return PromptState(
         logits[:, -1].float().log_softmax(-1), cache_pairs(cache) if growing else [], mask, mask.sum(-1), growing

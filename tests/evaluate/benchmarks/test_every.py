@@ -48,7 +48,7 @@ def answered(item: Benchmark, how: Protocol, example: Example, right: bool) -> G
         return Given(scores=[-float((text == words) != right) for text in candidates])
     if not right:
         return Given("")
-    letters = prompted.instruction.rstrip().endswith(("choices directly.", "选项字母。"))
+    letters = how.settings(item)["extract"] == "letter"
     text = "ABCDEFGH"[example.choices.index(words)] if letters else words
     return Given(how.extract(item, example, text))
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.evaluate.benchmarks.whole import write_release
 from tests.evaluate.metrics.truth import load, needs_truth
 
 from vistune.data.example import Example
 from vistune.errors import InputError
 from vistune.evaluate.benchmarks import Given, benchmark
 from vistune.evaluate.benchmarks.rounds import circular_rounds
+from vistune.evaluate.protocols import protocol
 
 
 def meme(name: str, target: str) -> Example:
@@ -206,6 +209,20 @@ def test_what_a_judge_or_nobody_can_score() -> None:
         benchmark("visdial").score([replace(question("1"), task="visdial")], [Given("dog")])
     with pytest.raises(InputError, match="no right candidate"):
         benchmark("iconqa").score([replace(question("1"), target=None)], [Given("dog")])
+
+
+def test_visual_dialog_has_ndcg_where_people_judged_the_candidates(tmp_path: Path) -> None:
+    item = benchmark("visdial")
+    examples = item.examples(write_release(item, tmp_path))
+    scores = [[-float(text != row.target) for text in row.candidates or ()] for row in examples]
+    score = item.score(examples, [Given(scores=row) for row in scores])
+    assert score.value == score.details["r@1"] == 1.0
+    # Of the second round 1 and one half are relevant; all others tie behind the first, 1/2 among 99 of them.
+    assert score.details["n_ndcg"] == 1
+    best = 1 + 0.5 / math.log2(3)
+    assert score.details["ndcg"] == pytest.approx((1 + 0.5 / 99 / math.log2(3)) / best)
+    prompted = protocol("instructblip").prompt(item, examples[1])
+    assert prompted.candidates == examples[1].candidates
 
 
 def test_objects_that_are_made_up() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from vistune.data.example import Example
+from vistune.data.sources.scienceqa_chat import chat_texts
 from vistune.errors import RecipeError
 from vistune.evaluate.benchmarks import BENCHMARKS, benchmark, suite
 from vistune.evaluate.protocols import PROTOCOLS, own_protocol, protocol
@@ -53,6 +55,17 @@ def test_the_published_prompts_of_llava_15() -> None:
     assert words("seed", "llava-1.5") == f"q?\nA. a\nB. b\n{LETTER}"
     assert words("mmbench_cn", "llava-1.5").endswith("请直接回答选项字母。")
     assert words("mm_vet", "llava-1.5") == "q?"
+
+
+def test_the_words_of_llava_are_those_that_it_was_trained_on() -> None:
+    asked, _ = chat_texts({"question": "q?", "choices": ["a", "b"], "answer": 1, "hint": "hint"}, "LEA")
+    assert words("scienceqa", "llava") == asked
+    bare, _ = chat_texts({"question": "q?", "choices": ["a", "b"], "answer": 1}, "LEA")
+    how = protocol("llava")
+    assert how.prompt(benchmark("scienceqa"), replace(ROW, context="")).instruction == bare
+    said = "LECTURE: Solids keep their shape. The answer is B."
+    assert how.extract(benchmark("scienceqa"), ROW, said) == "b"
+    assert words("gqa", "llava") == words("gqa", "llava-1.5")
 
 
 def test_the_same_benchmark_in_the_words_of_both_papers() -> None:
@@ -140,18 +153,18 @@ def test_choices_are_read_in_words_or_by_letter() -> None:
     assert protocol("blip2").extract(benchmark("gqa"), row, " blue sky ") == "blue sky"
 
 
-def config(qformer: Any, *, aware: bool = False, encoder_decoder: bool = False) -> Any:
+def config(qformer: Any, *, aware: bool = False, encoder_decoder: bool = False, kind: str = "qformer") -> Any:
+    connector = SimpleNamespace(qformer=qformer, type=kind)
     language = SimpleNamespace(is_encoder_decoder=encoder_decoder)
-    return SimpleNamespace(
-        instruction_aware=aware, connector=SimpleNamespace(qformer=qformer), language=language, image_first=True
-    )
+    return SimpleNamespace(instruction_aware=aware, connector=connector, language=language)
 
 
 def test_a_models_own_protocol() -> None:
     assert own_protocol(config(object(), aware=True)) == "instructblip"
     assert own_protocol(config(object(), encoder_decoder=True)) == "blip2"
     assert own_protocol(config(object())) == "blip2-opt"
-    assert own_protocol(config(None)) == "llava-1.5"
+    assert own_protocol(config(None, kind="mlp")) == "llava-1.5"
+    assert own_protocol(config(None, kind="linear")) == "llava"
 
 
 def test_the_picture_world_has_words_of_its_own() -> None:

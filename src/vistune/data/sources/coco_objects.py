@@ -8,7 +8,7 @@ from typing import Any
 from vistune.data.example import Example
 from vistune.data.files import Files
 from vistune.data.readers import read_json_array
-from vistune.data.rows import BadRow, Place, field_of
+from vistune.data.rows import Place, field_of
 from vistune.data.sources.base import Rows, SetInfo, Source, objects
 from vistune.data.sources.pictures import coco_image
 
@@ -39,8 +39,8 @@ class CocoObjects(Source):
         }
         found: dict[int, set[str]] = {}
         for _, record in read_json_array(path, "annotations"):
-            if not isinstance(record, BadRow) and record.get("category_id") in names:
-                found.setdefault(record["image_id"], set()).add(names[record["category_id"]])
+            if isinstance(record, dict) and record.get("category_id") in names:
+                found.setdefault(field_of(record, "image_id", int), set()).add(names[record["category_id"]])
         return objects(
             read_json_array(path, "images"),
             lambda record: {**record, "objects": sorted(found.get(field_of(record, "id", int), ()))},

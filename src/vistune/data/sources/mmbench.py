@@ -24,6 +24,8 @@ _NAMES = {
     "dev_cn": ("mmbench_dev_cn_20231003.tsv", "MMBench_DEV_CN_legacy.tsv", "MMBench_DEV_CN.tsv"),
     "test": ("mmbench_test_20230712.tsv", "MMBench_TEST_EN_legacy.tsv", "MMBench_TEST_EN.tsv"),
 }
+# Longer digits are a picture; none is as short.
+_LONGEST_INDEX = 12
 # An empty cell, as the release's files have been written.
 _EMPTY = ("", "nan", "none")
 
@@ -57,12 +59,15 @@ class MMBench(Source):
 
         def with_picture(record: Any) -> dict[str, Any]:
             index, cell = text_of(record, "index"), text_of(record, "image")
-            if cell.isdigit() and len(cell) < len(str(ROUND)) * 2:
+            if cell.isdecimal() and len(cell) <= _LONGEST_INDEX:
                 if cell not in pictures:
                     raise BadRow(Reason.MISSING_IMAGE, f"row {index} takes the picture of row {cell}, which has none.")
-            else:
-                pictures[index] = cell
-            return {**record, "picture": cell if cell in pictures else index, "image": pictures.get(cell, cell)}
+                return {**record, "picture": cell, "image": pictures[cell]}
+            # All rounds of a question go by one name, so that its picture is encoded once.
+            first = str(int(index) % ROUND) if index.isdecimal() else index
+            name = first if pictures.get(first) == cell else index
+            pictures[name] = cell
+            return {**record, "picture": name, "image": cell}
 
         return objects(read_csv(path, "\t"), with_picture)
 

@@ -23,7 +23,9 @@ class POPE(Source):
         name="pope",
         title="POPE",
         group="vqa",
-        splits={"test": 9_000},  # AoiDragon/POPE, output/coco: 3,000 rows a file
+        # AoiDragon/POPE, output/coco: 3,000 rows a file; LLaVA's copy has 2,910 random ones
+        splits={"test": 9_000},
+        rounded=frozenset({"test"}),
         metric="F1",
         licence="MIT",
         url="https://github.com/AoiDragon/POPE",
@@ -36,7 +38,6 @@ class POPE(Source):
         },
         images=("coco/val2014",),
         eval_split="test",
-        mirror_safe=False,
         candidates="yes, no",
         verbalizers={"yes": ("yes",), "no": ("no",)},
     )

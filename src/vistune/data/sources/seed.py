@@ -15,13 +15,15 @@ from vistune.data.sources.pictures import first_image
 _PICTURES = ("seed/SEED-Bench-image", "seed/images")
 _FRAMES = ("seed/SEED-Bench-video-image", "seed/video_images")
 _LETTERS = "abcd"
+# Folders of the frames that the release has of its three kinds of videos.
+_EIGHT_FRAMES = {10: "ssv2_8_frame", 11: "kitchen_8_frame", 12: "breakfast_8_frame"}
 
 
 class SEEDBench(Source):
     """The release's SEED-Bench.json. ``parts``: "image" or "video", and the kind of question.
 
-    Of a video LLaVA-1.5 sees the middle frame, saved beside the pictures: DATA_ID.png or QUESTION_ID.png in
-    SEED-Bench-video-image.
+    Of a video LLaVA-1.5 sees the middle frame, which its extract_video_frames.py saves as KIND_QUESTION.png in
+    SEED-Bench-video-image; the release's own eight frames of each video do too, of which the fourth is taken.
     """
 
     info = SetInfo(
@@ -42,8 +44,9 @@ class SEEDBench(Source):
     def records(self, files: Files, split: str) -> Rows:
         """Questions with the name of their kind."""
         (path,) = self.paths(files, split)
-        kinds = read_json(path).get("question_type") or {}
-        names = {str(number): name for name, number in kinds.items()}
+        content = read_json(path)
+        kinds = content.get("question_type") if isinstance(content, dict) else None
+        names = {str(number): name for name, number in kinds.items()} if isinstance(kinds, dict) else {}
         return objects(
             read_json_array(path, "questions"),
             lambda record: {**record, "kind": names.get(str(record.get("question_type_id")), "")},
@@ -60,8 +63,9 @@ class SEEDBench(Source):
         if kind == "image":
             options = [(folder, name) for folder in _PICTURES for name in (data, f"{data}.jpg", f"{data}.png")]
         else:
-            stem = data.rpartition(".")[0] or data
-            names = [f"{name}.{end}" for name in (stem, number, f"{stem}_{number}") for end in ("png", "jpg")]
+            type_id = field_of(record, "question_type_id", int)
+            frames = f"task{type_id}/{_EIGHT_FRAMES.get(type_id, '')}/{number}/4.png"
+            names = (f"{type_id}_{number}.png", f"v1_video/{frames}", frames)
             options = [(folder, name) for folder in _FRAMES for name in names]
         yield Example(
             number,

@@ -14,6 +14,7 @@ from vistune.data.catalogue import source
 from vistune.data.recipe_sets import built_place
 from vistune.data.rows import read_rows
 from vistune.errors import DataError, InputError
+from vistune.evaluate.benchmarks.relevance import with_relevance
 from vistune.evaluate.benchmarks.rounds import circular_rounds, question_of
 from vistune.evaluate.benchmarks.scoring import scorer
 
@@ -90,6 +91,8 @@ def _rows(benchmark: Benchmark, data_root: Path | None) -> Iterable[Example]:
         files = data.files(data_root)
         rows = read_rows(data, files, benchmark.split)
     shared = data.candidates(files)
+    if benchmark.metric == "ranks":
+        rows = with_relevance(rows, data, files)
     if benchmark.direct:
         return (replace(row, choices=(), candidates=None, target=None, references=row.answers) for row in rows)
     if benchmark.answer == "rank" and shared is None and "training split" in (data.info.candidates or ""):

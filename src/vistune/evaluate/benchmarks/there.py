@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from posixpath import normpath
 from typing import TYPE_CHECKING
@@ -42,9 +43,18 @@ def _pictures(benchmark: Benchmark) -> list[list[str]]:
     info = benchmark.info
     if info is None or not info.images:
         return []
+    images = _of_split(info.images, benchmark.split)
     # The releases of 2014 and 2017 hold the same pictures, those of the test splits apart.
-    coco = (*COCO_2014, *COCO_2017) if set(info.images) & {*COCO_2014, *COCO_2017} else ()
-    return [list(dict.fromkeys((*info.images, *coco)))]
+    coco = (*COCO_2014, *COCO_2017) if set(images) & {*COCO_2014, *COCO_2017} else ()
+    return [list(dict.fromkeys((*images, *coco)))]
+
+
+def _of_split(folders: Sequence[str], split: str) -> list[str]:
+    """Without the folders of other splits, where test pictures stand apart; those of validation often do not."""
+    named = {folder: folder.rpartition("/")[2].lower() for folder in folders}
+    if not split.startswith("test") or not any(name.startswith("test") for name in named.values()):
+        return list(folders)
+    return [folder for folder, name in named.items() if not name.startswith(("train", "val", "dev"))]
 
 
 def _is_there(path: Path) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vistune.model.config import ModelConfig
 
 FOLDER = Path(__file__).parent / "files"
-_ALIASES = {"llava15": "llava-1.5", "llava": "llava-1.5"}
+_ALIASES = {"llava15": "llava-1.5"}
 
 PROTOCOLS: tuple[str, ...] = tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 """Names of the packaged protocols."""
@@ -43,7 +43,7 @@ def own_protocol(config: ModelConfig) -> str:
         return "instructblip"
     if config.connector.qformer is not None:
         return "blip2" if getattr(config.language, "is_encoder_decoder", False) else "blip2-opt"
-    return "llava-1.5"
+    return "llava" if config.connector.type == "linear" else "llava-1.5"
 
 
 def _find(name_or_path: str | Path, beside: Path) -> Path:

@@ -23,6 +23,7 @@ from vistune.evaluate.report.figures import (
 from vistune.evaluate.report.mistakes import mistake_cards
 
 _FEW_BINS = 2
+_COUNTED = ("unparsed", "empty")
 
 
 def section(entry: Entry, mistakes: Sequence[Mapping[str, Any]]) -> str:
@@ -69,6 +70,8 @@ def _details(entry: Entry, analysis: Mapping[str, Any]) -> str:
     if analysis.get("by"):
         details.pop("parts", None)
     single = {name: value for name, value in details.items() if isinstance(value, (int, float, str))}
+    # Nothing went wrong: nothing to tell.
+    single = {name: value for name, value in single.items() if value or name not in _COUNTED}
     made = ""
     if single:
         rows = "".join(

@@ -10,6 +10,8 @@ from typing import Any
 from vistune.evaluate.report.figures import Entry, shown
 
 _OPEN = 6
+# Characters from which on cards are wider.
+_LONG = 100
 # Nothing else goes into the page as an address.
 _PICTURE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/=]+")
 
@@ -19,14 +21,19 @@ def mistake_cards(entry: Entry, counts: Mapping[str, int] | None, mistakes: Sequ
     if not mistakes:
         return ""
     cards = [_card(entry, mistake) for mistake in mistakes]
+    wide = any(len(str(text)) > _LONG for mistake in mistakes for text in _texts(mistake))
     rest = cards[_OPEN:]
-    folded = f"<details><summary>{len(rest)} more</summary>{_grid(rest)}</details>" if rest else ""
+    folded = f"<details><summary>{len(rest)} more</summary>{_grid(rest, wide)}</details>" if rest else ""
     told = f" <small>{len(cards)} of {counts['wrong']:,} not fully right</small>" if counts else ""
-    return f"<h3>Worst answers{told}</h3>{_grid(cards[:_OPEN])}{folded}"
+    return f"<h3>Worst answers{told}</h3>{_grid(cards[:_OPEN], wide)}{folded}"
 
 
-def _grid(cards: Sequence[str]) -> str:
-    return f'<div class="answers">{"".join(cards)}</div>'
+def _grid(cards: Sequence[str], wide: bool) -> str:
+    return f'<div class="answers{" wide" if wide else ""}">{"".join(cards)}</div>'
+
+
+def _texts(mistake: Mapping[str, Any]) -> list[Any]:
+    return [mistake.get("prompt"), mistake.get("answer"), *(mistake.get("right") or ())]
 
 
 def _card(entry: Entry, mistake: Mapping[str, Any]) -> str:

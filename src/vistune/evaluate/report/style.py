@@ -24,9 +24,8 @@ section > h2 small { color:var(--soft); font-weight:400; font-size:13px; }
 svg .track { fill:var(--wash); } svg .own { fill:var(--bar); } svg .other { fill:var(--floor); }
 svg .published, svg .whisker { vector-effect:non-scaling-stroke; stroke-width:1.5; }
 svg .published { stroke:var(--b); stroke-opacity:.75; } svg .whisker { stroke:var(--ink); }
-.blocks { display:grid; grid-template-columns:repeat(auto-fill,minmax(min(400px,100%),1fr)); gap:6px 36px;
-  align-items:start; }
-.blocks > div { min-width:0; break-inside:avoid; }
+.blocks { columns:2 400px; column-gap:36px; }
+.blocks > div { break-inside:avoid; padding-top:1px; }
 .blocks svg:not(.bars svg) { max-width:min(360px,100%); }
 .legend { font-size:12.5px; color:var(--soft); margin:6px 0 0; }
 .legend i { display:inline-block; width:10px; height:10px; border-radius:2px; margin:0 6px 0 0; }
@@ -48,6 +47,7 @@ tr.group td { color:var(--soft); font-size:12.5px; padding-top:10px; text-align:
   min-width:8.5em; max-width:13em; padding-right:10px; }
 .tables tr.own td:first-child { background:var(--wash); }
 td small.narrow-only { display:none; }
+.answers.wide { grid-template-columns:repeat(auto-fill,minmax(min(440px,100%),1fr)); }
 .answer.many { grid-template-columns:1fr; }
 .answer .pictures { display:flex; flex-wrap:wrap; gap:6px; }
 .answer q { white-space:pre-wrap; font-weight:500; }
@@ -62,7 +62,8 @@ summary { cursor:pointer; font-size:13px; color:var(--soft); margin:12px 0 4px; 
 @media print {
   details:not([open]) > summary { display:none; }
   td, th, table.close td, table.close th { font-size:11px; padding:3px 5px; white-space:normal; }
-  .tables table.close td, .tables table.close th { font-size:8.5px; padding:2px; } .tables table.close td small { font-size:7.5px; }
+  .tables table.close td, .tables table.close th { font-size:8.5px; padding:2px; }
+  .tables table.close td small { font-size:7.5px; }
   .tables td:first-child, .tables th:first-child { position:static; min-width:6em; }
   svg .own, svg .other, .legend i, tr.own td { -webkit-print-color-adjust:exact; print-color-adjust:exact; } }
 """

@@ -13,6 +13,7 @@ from vistune.evaluate.runner.pictures import attach, with_features
 from vistune.evaluate.runner.plan import Row, Window
 
 if TYPE_CHECKING:
+    from vistune.data.batch import Encoded
     from vistune.data.example import Example
     from vistune.data.processor import Processor
     from vistune.evaluate.benchmarks import Benchmark
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from vistune.infer.ranking import Ranking
 
 # Of longer lists (answers of a whole data set) only the best candidates are written down.
-FULL_LIST = 200
+_FULL_LIST = 200
 _KEPT = 100
 
 
@@ -83,12 +84,30 @@ def answer_windows(
         for batch in window:
             samples = [attach(row.encoded, features) for row in batch]
             if how.way == "generate":
-                texts = predictor.generate_encoded(samples, batch_size=batch_size, **how.arguments)
+                texts = _written(predictor, samples, how.arguments, batch_size)
                 yield [_finished(row, {"text": text}) for row, text in zip(batch, texts, strict=True)]
                 continue
             lists = [row.candidates or () for row in batch]
             rankings = predictor.rank_encoded(samples, lists, batch_size=batch_size, **how.arguments)
             yield [_finished(row, _best(ranking)) for row, ranking in zip(batch, rankings, strict=True)]
+
+
+def _written(predictor: Predictor, samples: Sequence[Encoded], arguments: dict[str, Any], batch_size: int) -> list[str]:
+    """Free answers; one that would not fit behind its prompt ends where the model's context does, as LLaVA's do."""
+    context = getattr(predictor.model.config.language, "max_position_embeddings", None)
+    wanted = arguments.get("max_new_tokens")
+    if predictor.processor.encoder_decoder or context is None or wanted is None:
+        return predictor.generate_encoded(samples, batch_size=batch_size, **arguments)
+    by_room: dict[int, list[int]] = {}
+    for place, sample in enumerate(samples):
+        by_room.setdefault(max(1, min(wanted, context - len(sample.input_ids))), []).append(place)
+    texts = [""] * len(samples)
+    for room, places in by_room.items():
+        some = [samples[place] for place in places]
+        found = predictor.generate_encoded(some, batch_size=batch_size, **{**arguments, "max_new_tokens": room})
+        for place, text in zip(places, found, strict=True):
+            texts[place] = text
+    return texts
 
 
 def scores_in_order(answered: Answered, candidates: Sequence[str]) -> list[float]:
@@ -105,10 +124,14 @@ def best_of(answered: Answered) -> str:
 
 
 def _best(ranking: Ranking) -> dict[str, Any]:
-    if len(ranking.candidates) <= FULL_LIST:
+    if len(ranking.candidates) <= _FULL_LIST:
         return {"candidates": list(ranking.candidates), "scores": ranking.scores}
     kept = ranking.order[:_KEPT]
-    return {"candidates": [ranking.candidates[i] for i in kept], "scores": [ranking.scores[i] for i in kept]}
+    return {
+        "of": len(ranking.candidates),
+        "candidates": [ranking.candidates[i] for i in kept],
+        "scores": [ranking.scores[i] for i in kept],
+    }
 
 
 def _finished(row: Row, answer: dict[str, Any]) -> Answered:

@@ -14,6 +14,7 @@ from vistune.evaluate.runner.outcome import ROWS, Asked, BenchmarkResult, is_sco
 from vistune.evaluate.runner.plan import Row, plan
 from vistune.evaluate.runner.progress import Progress
 from vistune.evaluate.runner.store import Answered, Writer, merge_parts
+from vistune.infer.prefix import reads_pictures_once
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
@@ -81,7 +82,9 @@ def answer_rows(
     reused = sum(row.key in finished for row in rows)
     # Equal rows (one question asked twice of a picture) are answered once.
     left = [row for key, row in wanted.items() if key not in finished]
-    windows = plan(left, machinery.batch_size, processes.rank, processes.size)
+    windows = plan(
+        left, machinery.batch_size, processes.rank, processes.size, reads_pictures_once(machinery.predictor.model)
+    )
     progress = Progress(name, sum(len(batch) for window in windows for batch in window), quiet=not processes.is_main)
     writer = Writer(folder, processes.rank)
     mine: list[Answered] = []
@@ -96,9 +99,16 @@ def answer_rows(
     parts = processes.collect(mine)
     if not processes.is_main:
         return None, reused
-    known.update((row["key"], row) for part in parts for row in part)
-    merge_parts(folder)
-    return known, reused
+    return merge_parts(folder, {row["key"]: row for part in parts for row in part}), reused
+
+
+def _shown(prompted: Example, answered: Answered, given: Given) -> dict[str, Any]:
+    """The answer, and scores in the order of the row's own candidates where all are known."""
+    if "scores" not in answered:
+        return {"answer": given.answer}
+    if "of" in answered:
+        return {"answer": best_of(answered)}
+    return {"answer": best_of(answered), "candidates": list(prompted.candidates or ()), "scores": given.scores}
 
 
 def _given(protocol: Protocol, benchmark: Benchmark, example: Example, prompted: Example, answered: Answered) -> Given:

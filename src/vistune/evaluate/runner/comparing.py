@@ -12,7 +12,6 @@ from vistune.evaluate.benchmarks import Given, benchmark
 from vistune.evaluate.metrics.bootstrap import Comparison, compare_scores
 from vistune.evaluate.metrics.rows import read_rows, same_ids
 from vistune.evaluate.metrics.score import Score, mean_score
-from vistune.evaluate.runner.asking import FULL_LIST
 from vistune.evaluate.runner.results import read_results
 
 
@@ -100,6 +99,4 @@ def _scored_again(
 
 def _given(row: Mapping[str, Any]) -> Given:
     """Scores where all of them were written down, else the answer."""
-    scores = row.get("scores")
-    whole = scores is not None and len(scores) <= FULL_LIST and "text" not in row
-    return Given(answer=row.get("answer"), scores=scores if whole else None)
+    return Given(answer=row.get("answer"), scores=None if "of" in row else row.get("scores"))

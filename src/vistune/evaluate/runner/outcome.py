@@ -119,7 +119,7 @@ def write_rows(path: Path, asked: Asked, score: Score | None) -> None:
                 "references": list(example.references or ([example.target] if example.target is not None else [])),
                 "parts": list(example.parts),
                 "images": [str(ref) for ref in example.images if not hasattr(ref, "getpixel")],
-                **{name: sent[name] for name in ("text", "candidates", "scores") if name in sent},
+                **{name: sent[name] for name in ("text", "of", "candidates", "scores") if name in sent},
             }
             if score is not None and score.columns:
                 row["columns"] = {name: _number(values[number]) for name, values in score.columns.items()}

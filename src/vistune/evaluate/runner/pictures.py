@@ -69,7 +69,9 @@ def attach(encoded: Encoded, features: dict[str, Tensor]) -> Encoded:
     """The sample with the features of its pictures in their place."""
     if not encoded.images:
         return encoded
-    return replace(encoded, image_features=torch.cat([features[picture_names(ref)[0]] for ref in encoded.images]))
+    parts = [features[picture_names(ref)[0]] for ref in encoded.images]
+    # The object itself for one picture: rows that hold the same one share their beginning (vistune.infer.prefix).
+    return replace(encoded, image_features=parts[0] if len(parts) == 1 else torch.cat(parts))
 
 
 def _references(window: Window) -> dict[str, ImageRef]:

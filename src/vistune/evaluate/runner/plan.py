@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,10 +41,14 @@ Window = list[Batch]
 """Batches whose pictures are in memory together."""
 
 
-def plan(rows: Sequence[Row], batch_size: int, rank: int = 0, size: int = 1) -> list[Window]:
+def plan(rows: Sequence[Row], batch_size: int, rank: int = 0, size: int = 1, together: bool = False) -> list[Window]:
     """One process's share of the rows, each row in exactly one batch of exactly one process.
 
     Rows about one picture stay in one window, so that it is encoded once.
+
+    Args:
+        together: they stand side by side in batches too, which matters more than equal lengths where the model reads
+            a picture once for all of them (see `vistune.infer.prefix`).
     """
     groups: dict[str, list[Row]] = {}
     for number, row in enumerate(rows):
@@ -54,18 +59,32 @@ def plan(rows: Sequence[Row], batch_size: int, rank: int = 0, size: int = 1) -> 
     windows: list[Window] = []
     gathered: list[Row] = []
     pictures = 0
-    for group in ordered[rank::size]:
+    for group in _share(ordered, rank, size):
         more = sum(row.encoded.num_images for row in group[:1])
         if gathered and (pictures + more > _PICTURES or len(gathered) + len(group) > _ROWS):
-            windows.append(_batches(gathered, batch_size))
+            windows.append(_batches(gathered, batch_size, together))
             gathered, pictures = [], 0
         gathered += group
         pictures += more
     if gathered:
-        windows.append(_batches(gathered, batch_size))
+        windows.append(_batches(gathered, batch_size, together))
     return windows
 
 
-def _batches(rows: list[Row], size: int) -> Window:
-    ordered = sorted(rows, key=lambda row: (row.length, len(row.candidates or ())), reverse=True)
+def _share(groups: list[list[Row]], rank: int, size: int) -> list[list[Row]]:
+    """Each group to whoever has the fewest tokens so far."""
+    loads = [(0, number) for number in range(size)]
+    mine = []
+    for group in groups:
+        tokens, number = heapq.heappop(loads)
+        if number == rank:
+            mine.append(group)
+        heapq.heappush(loads, (tokens + sum(row.length for row in group), number))
+    return mine
+
+
+def _batches(rows: list[Row], size: int, together: bool) -> Window:
+    ordered = rows
+    if not together:
+        ordered = sorted(rows, key=lambda row: (row.length, len(row.candidates or ())), reverse=True)
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]

@@ -17,7 +17,8 @@ from vistune.data.storage import storage_error, written_whole
 logger = logging.getLogger(__name__)
 
 Answered = dict[str, Any]
-"""One answer: id, key, prompt and text, or id, key, prompt, candidates and their scores."""
+"""One answer: id, key, prompt and text, or candidates and their scores instead; ``of`` says how many there were
+where only the best are kept."""
 
 _WHOLE = "answers.jsonl"
 _PARTS = "answers.*.jsonl"
@@ -32,15 +33,18 @@ def read_answers(folder: Path) -> dict[str, Answered]:
     return found
 
 
-def merge_parts(folder: Path) -> dict[str, Answered]:
+def merge_parts(folder: Path, more: Mapping[str, Answered] | None = None) -> dict[str, Answered]:
     """As :func:`read_answers`, with everything moved to one whole file. Only while nobody writes.
+
+    Args:
+        more: answers by key that other processes may have written elsewhere.
 
     Raises:
         StorageError: the disk is full or does not allow it; nothing is lost.
     """
-    found = read_answers(folder)
+    found = {**read_answers(folder), **(more or {})}
     parts = sorted(folder.glob(_PARTS))
-    if parts:
+    if parts or more:
         with written_whole(folder / _WHOLE) as new, new.open("w", encoding="utf-8") as file:
             file.writelines(_line(row) for row in found.values())
         for path in parts:

@@ -228,7 +228,8 @@ def _processes(device: str) -> Iterator[Processes]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Processes.alone(choose_device(device))
         return
-    processes = start("ddp", None if device == "auto" else choose_device(device))
+    # Without a number each process takes the GPU of its own.
+    processes = start("ddp", None if device in ("auto", "cuda") else choose_device(device))
     yield processes
     stop(processes)
 

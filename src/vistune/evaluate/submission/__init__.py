@@ -1,5 +1,5 @@
 """Official submission files of the splits whose answers are not public."""
 
-from vistune.evaluate.submission.write import submission_suffix, write_submission
+from vistune.evaluate.submission.write import write_submission
 
-__all__ = ["submission_suffix", "write_submission"]
+__all__ = ["write_submission"]

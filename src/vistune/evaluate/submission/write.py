@@ -79,11 +79,6 @@ def write_submission(
     return len(rows)
 
 
-def submission_suffix(benchmark: Benchmark) -> str:
-    """Of the official file: ".xlsx" or ".json"."""
-    return ".xlsx" if benchmark.submission == "mmbench" else ".json"
-
-
 def _words(example: Example, given: Given) -> str:
     if given.scores is not None:
         candidates = example.candidates or ()

@@ -149,7 +149,7 @@ class Stage(Strict):
     features: str | None = Field(default=None, min_length=1)
     transform: Transform = Transform()
     save_every: int = Field(default=500, ge=1)
-    keep: int = Field(default=1, ge=1)
+    keep: int = Field(default=2, ge=1)
     evaluate: Evaluate | None = None
 
     @model_validator(mode="before")

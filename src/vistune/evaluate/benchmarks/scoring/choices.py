@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vistune.errors import InputError
+from vistune.evaluate.benchmarks.relevance import JudgedExample
 from vistune.evaluate.benchmarks.rounds import question_of
 from vistune.evaluate.benchmarks.scoring.texts import scores_of, words
 from vistune.evaluate.metrics import Score, normalize_vqa_answer, retrieval_ranks
@@ -62,7 +63,7 @@ def circular(benchmark: Benchmark, examples: Sequence[Example], answers: Sequenc
 
 
 def ranks(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
-    """MRR and recalls of the right candidate."""
+    """MRR, recalls and mean rank of the right candidate; NDCG of the rows whose candidates people have judged."""
     scores, right = [], []
     for example, given in zip(examples, answers, strict=True):
         candidates = example.candidates or ()
@@ -72,7 +73,8 @@ def ranks(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[G
             raise InputError(f"{benchmark.name} is scored by ranks; row {example.id!r} has no scores of candidates.")
         scores.append(scores_of(example, given, len(candidates), benchmark))
         right.append(candidates.index(example.target))
-    return retrieval_ranks(scores, right)
+    judged = [example.relevance if isinstance(example, JudgedExample) else None for example in examples]
+    return retrieval_ranks(scores, right, relevance=judged if any(judged) else None)
 
 
 def _named(text: str, example: Example) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ _FREQUENT = 8
 # Longer lists are the same answers for every row: a place in them is no habit.
 _MOST_CHOICES = 10
 _MOSTLY = 0.8
+_PAIRS = (("yes", "no"), ("true", "false"))
 
 
 def lengths(answers: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -56,23 +57,30 @@ def kinds(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[s
     """Share of yes and no (true and false), said and right, over the rows whose right answer is one of them.
 
     Returns:
-        {"n", "kinds": [{"kind", "said", "right"}], "neither": how many answers are none}; None where most rows have
-        other answers.
+        {"n", "kinds": [{"kind", "said", "right"}], "neither": how many answers are none}; None where the right
+        answers are others, or always the same.
     """
     from vistune.evaluate.benchmarks.scoring.verdicts import spoken
 
-    words = {kind: (kind, *benchmark.verbalizers[kind]) for kind in kinds_of(benchmark)} or {
-        "yes": ("yes",),
-        "no": ("no",),
-    }
-    pairs = []
-    for example, answer in zip(examples, answers, strict=True):
-        right = right_of(example)
-        usual = Counter(text.lower() for text in right).most_common(1)[0][0] if right else ""
-        if usual in words and answer is not None:
-            pairs.append((usual, spoken(answer, words)))
-    if not pairs or (len(words) == 2 and not kinds_of(benchmark) and len({right for right, _ in pairs}) < 2):
-        return None
+    for words in _two_ways(benchmark):
+        pairs = []
+        for example, answer in zip(examples, answers, strict=True):
+            right = right_of(example)
+            usual = Counter(text.lower() for text in right).most_common(1)[0][0] if right else ""
+            if usual in words and answer is not None:
+                pairs.append((usual, spoken(answer, words)))
+        if len({right for right, _ in pairs}) > 1:
+            return _shares(words, pairs)
+    return None
+
+
+def _two_ways(benchmark: Benchmark) -> list[dict[str, tuple[str, ...]]]:
+    """For each pair of answers the words that stand for them."""
+    own = {kind: (kind, *benchmark.verbalizers[kind]) for kind in kinds_of(benchmark)}
+    return [own] if own else [{word: (word,) for word in pair} for pair in _PAIRS]
+
+
+def _shares(words: Iterable[str], pairs: Sequence[tuple[str, str | None]]) -> dict[str, Any]:
     return {
         "n": len(pairs),
         "kinds": [
