@@ -20,7 +20,7 @@ from vistune.train.parallel.wrap import spread
 from vistune.train.prepare import prepare_model
 from vistune.train.reports.json_log import JsonLog
 
-STEPS = 10
+STEPS = 30
 
 
 def run(kind: Kind, folder: Path, checkpoint: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from tests.model import stage1_rig
 from tests.tiny import make_family, picture
+from tests.train.rig import calm
 from torch import Tensor, nn
 
 from vistune.checkpoint import load_model
@@ -26,6 +27,7 @@ WORDS = ("red", "a small cat", "two", "yes it is there", "no")
 # Which parameters learn in each case. LLaVA's batches have rows without pictures.
 CASES: dict[str, Callable[[str], bool]] = {
     "instructblip-llama": lambda name: name.startswith(("connector.", "vision.backbone.post_layernorm.")),
+    "instructblip-t5": lambda name: name.startswith(("connector.", "vision.backbone.post_layernorm.")),
     "llava-mlp": lambda name: name.startswith(("connector.", "language.")),
     "stage1": lambda name: not name.startswith("vision.") or ".post_layernorm." in name,
     "stage1-pieces": lambda name: not name.startswith("vision.") or ".post_layernorm." in name,
@@ -61,6 +63,7 @@ def make_case(name: str, folder: Path) -> Case:
         if not (folder / name / "config.json").exists():
             make_family(folder / name, name)
         model, processor = load_model(folder / name, dtype="float32")
+        calm(model)
         case = Case(name, model, processor)
     case.model.eval()
     for parameter_name, parameter in case.model.named_parameters():

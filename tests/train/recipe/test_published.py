@@ -29,7 +29,6 @@ INSTRUCTBLIP = {
     "train": dict.fromkeys(sorted(QFORMER_PARTS), 1e-5),
     "evaluate.every": 3_000,
     "evaluate.metric": "mean",
-    "keep": 1,
 }
 # BLIP-2 section 3.4.
 BLIP2 = {
