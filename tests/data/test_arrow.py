@@ -31,7 +31,7 @@ from vistune.errors import DataError, StorageError
 TEXT = st.text(st.characters(codec="utf-8"), max_size=6)
 TEXTS = st.lists(TEXT, max_size=3).map(tuple)
 PAIRS = st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple)
-PATHS = st.sampled_from(["a.jpg", "ü/b.jpg", "/elsewhere/c.jpg"]).map(lambda name: Path("/root/data") / name)
+PATHS = st.sampled_from(["a.jpg", "ü/b.jpg", "/elsewhere/c.jpg"]).map(lambda name: Path("/sets") / name)
 FILES = PATHS | st.builds(
     ArchiveMember, PATHS, TEXT, *[st.integers(0, 2**40)] * 3, st.sampled_from([0, 8]), st.none() | st.integers(0, 2**32)
 )
@@ -61,7 +61,7 @@ def png(color: str) -> bytes:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(EXAMPLES, max_size=12), shard_rows=st.integers(1, 5))
 def test_rows_come_back_as_they_were(tmp_path: Path, rows: list[Example], shard_rows: int) -> None:
-    built = build_arrow(rows, tmp_path / "set", root=Path("/root/data"), shard_rows=shard_rows)
+    built = build_arrow(rows, tmp_path / "set", root=Path("/sets"), shard_rows=shard_rows)
     assert list(built) == rows
     assert [built[number] for number in range(len(rows))] == rows
     assert built[1:-1] == rows[1:-1]
