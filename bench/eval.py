@@ -5,12 +5,12 @@
 shared      ranking 1,000 answers that all questions share. Goal: 10 x the published algorithm.
 own         ranking 4 answers of each question's own. Goal: 3 x. (T5's published algorithm reads a prompt once too.)
 generation  answers of 10 tokens beside a loop over transformers' processor and generate at the same batch size, for
-            one question a picture (goal: 1.5 x) and for 6 (goal: at least 2 x more).
+            one question a picture (goal: 1.5 x) and for 6 (goal: at least 2 x more). As published, InstructBLIP
+            answers with 5 beams and LLaVA-1.5 greedily.
 
-Published ranking: see bench/rank.py. Sizes of generation: bench/train_model.py's, where the image encoder has the share
-of the work that ViT-g has beside FlanT5-XL; "large": a language model 7 times as large as the encoder, as Vicuna-7B is
-beside ViT-g. Prompts have the spread of TextVQA's with OCR tokens and ScienceQA's with hints: log-normal, 20 words in
-the median. Both sides run in turns, and the answers are compared.
+Published ranking: see bench/rank.py. Models of generation: bench/eval_models.py, the released ones on a scale of 1 to
+95. Prompts have the spread of TextVQA's with OCR tokens and ScienceQA's with hints: log-normal, 20 words in the median.
+Both sides run in turns, and the answers are compared.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from common import WORDS, instructblip
+from eval_models import MODELS, Kind, write_photos, write_scaled
 from PIL import Image
 from rank import PROMPT, answers, published
-from train_model import write_model, write_pictures
 from transformers import AutoProcessor, InstructBlipForConditionalGeneration, LlavaForConditionalGeneration
 
 import vistune
@@ -44,14 +44,13 @@ SHARED, OWN = 1000, 4
 NEW_TOKENS = 10
 MANY = 6
 ROWS = 96
-# Width and layers of the language model.
-SMALL, LARGE = (512, 6), (768, 10)
 MEDIAN_WORDS, SPREAD, MOST_WORDS = 20, 0.8, 200
 PARTS = ("shared", "own", "generation")
-Kind = Literal["instructblip", "llava"]
-GENERATE = How(
-    "generate", {"do_sample": False, "num_beams": 1, "min_new_tokens": NEW_TOKENS, "max_new_tokens": NEW_TOKENS}
-)
+DECODING: dict[Kind, dict[str, Any]] = {
+    "instructblip": {"num_beams": 5, "length_penalty": -1.0},
+    "llava": {"num_beams": 1},
+}
+LENGTH = {"do_sample": False, "min_new_tokens": NEW_TOKENS, "max_new_tokens": NEW_TOKENS}
 
 
 def ours(predictor: Predictor, examples: Sequence[Example], how: How) -> dict[str, Any]:
@@ -63,7 +62,7 @@ def ours(predictor: Predictor, examples: Sequence[Example], how: How) -> dict[st
 
 
 def scores_by_candidate(row: dict[str, Any]) -> dict[str, float]:
-    """Of 1,000 candidates the best 100, as they are written down."""
+    """Of 1,000 candidates the best, as they are written down."""
     return dict(zip(row["candidates"], row["scores"], strict=True))
 
 
@@ -98,7 +97,9 @@ def generation(
 ) -> dict[str, Callable[[], Any]]:
     """Both ways of generating, on a model folder that both read."""
     predictor = vistune.load(folder, device=device)
-    loop = _Loop(kind, folder, device)
+    decoding = {**LENGTH, **DECODING[kind]}
+    loop = _Loop(kind, folder, device, decoding)
+    how = How("generate", decoding)
     draw = random.Random(0)
     examples = [
         Example(str(number), "asked", _words(draw), images=(pictures[number // questions % len(pictures)],))
@@ -106,13 +107,13 @@ def generation(
     ]
     # Rows of a picture lie apart in many releases (POPE's categories, MME's tasks).
     draw.shuffle(examples)
-    return {"theirs": lambda: loop(examples), "ours": lambda: ours(predictor, examples, GENERATE)}
+    return {"theirs": lambda: loop(examples), "ours": lambda: ours(predictor, examples, how)}
 
 
 class _Loop:
     """The loop of transformers' documentation."""
 
-    def __init__(self, kind: Kind, folder: Path, device: str) -> None:
+    def __init__(self, kind: Kind, folder: Path, device: str, decoding: dict[str, Any]) -> None:
         makers: dict[str, Any] = {
             "instructblip": InstructBlipForConditionalGeneration,
             "llava": LlavaForConditionalGeneration,
@@ -120,6 +121,7 @@ class _Loop:
         self._model = makers[kind].from_pretrained(folder, dtype=torch.float32).to(device).eval()
         self._processor = AutoProcessor.from_pretrained(folder)
         self._processor.tokenizer.padding_side = "left"
+        self._decoding = decoding
         self._mark = "<image>\n" if kind == "llava" else ""
 
     @torch.inference_mode()
@@ -132,9 +134,7 @@ class _Loop:
             batch = dict(self._processor(images=images, text=texts, padding=True, return_tensors="pt"))
             batch.pop("token_type_ids", None)
             on_device = {name: tensor.to(self._model.device) for name, tensor in batch.items()}
-            ids = self._model.generate(
-                **on_device, do_sample=False, num_beams=1, min_new_tokens=NEW_TOKENS, max_new_tokens=NEW_TOKENS
-            )
+            ids = self._model.generate(**on_device, **self._decoding)
             ids = ids[:, -NEW_TOKENS:]
             texts = self._processor.batch_decode(ids, skip_special_tokens=True)
             found.update((example.id, text.strip()) for example, text in zip(some, texts, strict=True))
@@ -176,21 +176,16 @@ def comparisons(
     only: Sequence[str], folder: Path, device: str
 ) -> Iterator[tuple[str, int, dict[str, Callable[[], Any]]]]:
     """Name, rows and both sides of every comparison."""
-    pictures = write_pictures(folder / "pictures", ROWS)
+    pictures = write_photos(folder / "pictures", ROWS)
     for kind in ("llama", "t5"):
         for part, candidates, questions in (("shared", SHARED, 1), ("own", OWN, 64)):
             if part in only:
                 yield f"rank {candidates} {part}, {kind}", questions, ranking(kind, candidates, questions, pictures)
-    models: tuple[tuple[str, Kind, tuple[int, int], tuple[int, ...]], ...] = (
-        ("instructblip, large", "instructblip", LARGE, (1,)),
-        ("instructblip", "instructblip", SMALL, (1, MANY)),
-        ("llava", "llava", SMALL, (1, MANY)),
-    )
-    for title, model, size, counts in models if "generation" in only else ():
-        write_model(model, folder / title, size)
-        for questions in counts:
-            sides = generation(model, folder / title, questions, ROWS, pictures, device)
-            yield f"generate, {title}, {questions} a picture", ROWS, sides
+    for model in MODELS if "generation" in only else ():
+        write_scaled(model, folder / model.title)
+        for questions in (1, MANY):
+            sides = generation(model.kind, folder / model.title, questions, ROWS, pictures, device)
+            yield f"generate, {model.title}, {questions} a picture", ROWS, sides
 
 
 def main() -> None:
@@ -207,7 +202,7 @@ def main() -> None:
             row = report[name] = compare(sides, rows, options.repeats)
             if not options.json:
                 print(
-                    f"{name:38} {row['ratio']:5.1f} x ({row['lowest']:.1f} to {row['highest']:.1f}), "
+                    f"{name:46} {row['ratio']:5.1f} x ({row['lowest']:.1f} to {row['highest']:.1f}), "
                     f"{1e3 * row['theirs_seconds_a_row']:.0f} -> {1e3 * row['ours_seconds_a_row']:.0f} ms a row, "
                     f"different answers: {row['different']:.0f}",
                     flush=True,

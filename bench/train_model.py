@@ -39,15 +39,15 @@ RATE = {"instructblip": 1e-4, "llava": 2e-5}
 WEIGHT_DECAY, CLIP_NORM = 0.05, 1.0
 
 
-def write_model(kind: Kind, folder: Path, language: tuple[int, int] = (LANGUAGE_WIDTH, LANGUAGE_LAYERS)) -> None:
-    """A transformers folder with random weights, which both sides read; ``language``: width and layers."""
+def write_model(kind: Kind, folder: Path) -> None:
+    """A transformers folder with random weights, which both sides read."""
     torch.manual_seed(0)
-    model = VisionLanguageModel(_config(kind, language)).eval()
+    model = VisionLanguageModel(_config(kind)).eval()
     save_model(model, _processor(kind), folder)
 
 
-def _config(kind: Kind, sizes: tuple[int, int] = (LANGUAGE_WIDTH, LANGUAGE_LAYERS)) -> ModelConfig:
-    language = language_config("llama", *sizes, VOCABULARY)
+def _config(kind: Kind) -> ModelConfig:
+    language = language_config("llama", LANGUAGE_WIDTH, LANGUAGE_LAYERS, VOCABULARY)
     size: dict[str, Any] = {**VISION, "image_size": SIDE, "patch_size": PATCH}
     if kind == "llava":
         vision = VisionConfig(CLIPVisionConfig(**size), feature_layer=-2)

@@ -20,7 +20,15 @@ class CheckpointError(VistuneError):
 
 
 class ImageError(VistuneError, ValueError):
-    """A picture cannot be used: missing, unreadable, empty, or far too large."""
+    """A picture cannot be used: missing, unreadable, empty, or far too large.
+
+    Args:
+        ref: the picture as it was given, where one of several is at fault; None where that is not known.
+    """
+
+    def __init__(self, message: str, ref: object = None) -> None:
+        super().__init__(message)
+        self.ref = ref
 
 
 class InputError(VistuneError, ValueError):

@@ -79,6 +79,12 @@ def test_folders_that_are_no_checkpoint(tmp_path: Path, files: dict[str, str], w
         read_config(tmp_path)
 
 
+def test_the_folder_of_a_run_tells_where_its_model_is(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    assert f"give its model, '{tmp_path / 'model'}'" in refusal(tmp_path)
+
+
 def test_unknown_dtype_and_device(tiny_checkpoints: dict[str, Path]) -> None:
     folder = tiny_checkpoints["llava-mlp"]
     with pytest.raises(InputError, match="Unknown dtype 'float7'"):

@@ -37,6 +37,25 @@ def test_what_is_there_and_what_is_missing(tmp_path: Path, monkeypatch: pytest.M
     assert {row["name"]: row for row in json.loads(vistune("benchmarks", "--json").out)} == rows
 
 
+def test_answers_that_are_ranked_are_needed_too(tmp_path: Path) -> None:
+    """A list of them, or the training split that they are in."""
+    write_release(benchmark("msvd_qa"), tmp_path)
+
+    def missing() -> list[str]:
+        rows = {row["name"]: row for row in json.loads(vistune("benchmarks", "--data-root", tmp_path, "--json").out)}
+        found: list[str] = rows["msvd_qa"]["missing"]
+        return found
+
+    assert missing() == []
+    (tmp_path / "msvd_qa" / "answers.txt").unlink()
+    assert missing() == []
+    (tmp_path / "msvd_qa" / "train_qa.json").unlink()
+    [told] = missing()
+    assert "msvd_qa/answers.txt" in told.split(" or ") and "msvd_qa/train_qa.json" in told.split(" or ")
+    said = failure("eval", tmp_path, "--benchmark", "msvd_qa", "--data-root", tmp_path, code=1)
+    assert "msvd_qa lacks msvd_qa/answers.txt or" in said
+
+
 def test_as_a_table(tmp_path: Path) -> None:
     write_release(benchmark("vsr"), tmp_path)
     lines = vistune("benchmarks", "--data-root", tmp_path).out.splitlines()
@@ -54,3 +73,10 @@ def test_as_a_table(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert "There is no data folder" in failure("benchmarks", "--data-root", tmp_path / "nothing", code=1)
+
+
+def test_a_folder_without_pictures_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "gqa" / "images").mkdir(parents=True)
+    assert "gqa/images" in benchmark("gqa").missing(tmp_path)
+    (tmp_path / "gqa" / "images" / "1.jpg").touch()
+    assert "gqa/images" not in benchmark("gqa").missing(tmp_path)

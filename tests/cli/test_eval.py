@@ -56,15 +56,97 @@ def test_a_run_leaves_rows_results_and_report(run: Path) -> None:
     assert "World: size" in (run / "results.md").read_text() and (run / "report.html").is_file()
 
 
-def test_only_the_same_command_asks_nothing_again(
-    run: Path, model: Path, tiny_checkpoints: dict[str, Path], tmp_path: Path
+def test_the_same_command_asks_nothing_again(run: Path, model: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(run, tmp_path / "run")
+    outcome = vistune("eval", model, "--benchmark", "world_size", "--limit", 12, "--out", out, "--json")
+    content = json.loads(outcome.out)
+    assert [entry["reused"] for entry in content["benchmarks"]] == [12, 0]
+    assert content == results(out)
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_another_model_is_refused_and_nothing_is_touched(
+    run: Path, tiny_checkpoints: dict[str, Path], tmp_path: Path
 ) -> None:
     out = shutil.copytree(run, tmp_path / "run")
-    for asked, reused in ((model, 12), (tiny_checkpoints["llava-mlp"], 0), (model, 12)):
-        outcome = vistune("eval", asked, "--benchmark", "world_size", "--limit", 12, "--out", out, "--json")
-        content = json.loads(outcome.out)
-        assert content["benchmarks"][0]["reused"] == reused
-        assert content == results(out)
+    before = _files(out)
+    arguments = ("--benchmark", "world_count", "--limit", 2, "--out", out)
+    said = failure("eval", tiny_checkpoints["llava-mlp"], *arguments, code=2)
+    assert f"holds results of the model '{results(run)['model']}', which would be mixed" in said
+    assert "choose another --out" in said
+    # The same folder with other weights.
+    said = failure("eval", results(run)["model"], *arguments, "--dtype", "bfloat16", code=2)
+    assert "with other weights, sizes or dtype" in said
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text("\n".join(json.dumps({"id": row["id"], "answer": "a"}) for row in rows(run, "world_caption")))
+    theirs = ("--benchmark", "world_caption", "--limit", 12, "--predictions", answers)
+    assert "would be mixed with those of 'theirs'" in failure("eval", "theirs", *theirs, "--out", out, code=2)
+    assert _files(out) == before
+    other = tmp_path / "other"
+    assert (
+        vistune("eval", "theirs", *theirs, "--out", other).code
+        == vistune("eval", "theirs", *theirs, "--out", other).code
+    )
+    assert "holds results of answers by 'theirs' from a file" in failure(
+        "eval", "mine", *theirs, "--out", other, code=2
+    )
+
+
+def test_benchmarks_of_earlier_commands_stay(run: Path, model: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(run, tmp_path / "run")
+    earlier = results(out)
+    more = ("--benchmark", "world_count", "--benchmark", "world_caption", "--limit", 5, "--shuffle", "--seed", 3)
+    assert vistune("eval", model, *more, "--out", out).code == 0
+    content = results(out)
+    size, caption, count = content["benchmarks"]
+    assert [entry["name"] for entry in (size, caption, count)] == ["world_size", "world_caption", "world_count"]
+    assert size == earlier["benchmarks"][0]
+    assert (size["limit"], size["shuffle"], size["seed"], size["n"]) == (12, False, 0, 12)
+    for entry in (caption, count):
+        assert (entry["limit"], entry["shuffle"], entry["seed"], entry["n"]) == (5, True, 3, 5)
+        assert entry["date"] >= size["date"] and entry["versions"] and entry["machine"]["processes"] == 1
+    assert content["limit"] == 5 and content["finished"] and content["model_key"] == earlier["model_key"]
+    assert content["seconds"] == pytest.approx(sum(entry["seconds"] for entry in content["benchmarks"]), abs=0.002)
+    markdown, page = (out / "results.md").read_text(), (out / "report.html").read_text()
+    for title in ("World: size", "World: caption", "World: count"):
+        assert title in markdown and title in page
+    warning = "the first 12 of World: size; 5 (shuffled, seed 3) of World: caption, World: count"
+    assert warning in markdown and warning in page
+    assert "12 (World: size); 5 (World: caption, World: count)" in page
+
+
+def test_a_file_of_before_gives_its_settings_to_its_benchmarks(run: Path, model: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(run, tmp_path / "run")
+    content = results(out)
+    for entry in content["benchmarks"]:
+        for name in ("suite", "data_root", "seed", "limit", "shuffle", "date", "versions", "machine"):
+            del entry[name]
+    (out / "results.json").write_text(json.dumps(content))
+    assert vistune("eval", model, "--benchmark", "world_count", "--limit", 2, "--out", out).code == 0
+    assert [entry["limit"] for entry in results(out)["benchmarks"]] == [12, 12, 2]
+
+
+@pytest.mark.parametrize("damage", ["half", "empty", "list", "entry", "folder"])
+def test_damaged_results_are_told_before_anything_is_asked(run: Path, model: Path, tmp_path: Path, damage: str) -> None:
+    out = shutil.copytree(run, tmp_path / "run")
+    path = out / "results.json"
+    text = path.read_text()
+    said = "delete it"
+    if damage == "folder":
+        path.unlink()
+        path.mkdir()
+        said = "cannot be read"
+    else:
+        path.write_text(
+            {"half": text[: len(text) // 2], "empty": "", "list": "[]", "entry": '{"benchmarks": [3]}'}[damage]
+        )
+    before = _files(out)
+    for arguments in ((model,), ("theirs", "--predictions", run / "results.json")):
+        assert said in failure("eval", *arguments, "--benchmark", "world_count", "--limit", 2, "--out", out, code=1)
+    assert _files(out) == before
 
 
 def test_shuffled_rows_are_those_of_the_seed(model: Path, tmp_path: Path) -> None:
@@ -205,3 +287,58 @@ def test_a_split_without_public_answers_is_told_and_its_file_written(model: Path
     official = json.loads((out / entry["submission"]).read_text())
     assert len(official) == entry["n"]
     assert "leave out --limit" in failure("eval", model, *arguments, "--submission", "--limit", 1, code=2)
+
+
+def _ended(result: subprocess.CompletedProcess[str], began: float) -> list[str]:
+    """What the processes said before torchrun's own words, of a run that failed and did not hang."""
+    assert result.returncode != 0 and time.monotonic() - began < 200
+    assert "Traceback" not in result.stderr.split("torch/distributed")[0]
+    return [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+
+
+@pytest.mark.slow
+def test_what_several_processes_cannot_do_is_told_once(model: Path, tmp_path: Path) -> None:
+    """All of them find it out at the same time; none waits for the others."""
+    from tests.evaluate.benchmarks.whole import write_release
+
+    from vistune.evaluate.benchmarks import BENCHMARKS
+
+    gqa = BENCHMARKS["gqa"]
+    examples = gqa.examples(write_release(gqa, tmp_path / "data"))
+    arguments = ("-m", "vistune", "eval", model, "--benchmark", "gqa", "--device", "cpu", "--out", tmp_path / "out")
+    began = time.monotonic()
+    [said] = _ended(torchrun(*arguments), began)
+    assert "Where is the data of gqa?" in said
+    # A picture that only the process that opens it finds damaged.
+    Path(str(examples[0].images[0])).write_bytes(b"no picture")
+    began = time.monotonic()
+    first, *others = _ended(torchrun(*arguments, "--data-root", tmp_path / "data"), began)
+    told = sorted([first, *others], key=lambda line: "Another process" in line)
+    assert "is no picture that Pillow can read" in told[0]
+    assert all("run the same command again" in line for line in told[1:]) and len(told) <= 2
+
+
+@pytest.mark.slow
+def test_one_process_of_two_is_killed(model: Path, tmp_path: Path) -> None:
+    """The other one ends at once, and the same command goes on."""
+    out = tmp_path / "out"
+    arguments = ["eval", str(model), "--benchmark", "world_caption", "--limit", "300", "--device", "cpu"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "vistune"]
+    process = subprocess.Popen(
+        [*command, *arguments, "--batch-size", "1", "--out", str(out)],
+        env=ENVIRONMENT,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while _count(out) < 10 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) == 2
+    began = time.monotonic()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    assert process.wait(timeout=100) != 0 and time.monotonic() - began < 60
+    done = _count(out)
+    outcome = vistune(*arguments, "--out", out, "--json")
+    [entry] = json.loads(outcome.out)["benchmarks"]
+    assert entry["n"] == 300 and done - 2 <= entry["reused"] <= done

@@ -104,14 +104,18 @@ WANTED = [{"id": "q1", "answers": ["cat"]}]
         ([GOOD, GOOD], WANTED, "line 2: id 'q1' stood in line 1 already"),
         ([GOOD], [*WANTED, {"id": "q3", "answers": ["x"]}], "lacks id 'q3'"),
         ([{"id": "q1", "answer": " "}], WANTED, "empty answers for id 'q1'"),
-        ([{"id": "q1"}], WANTED, "'q1' has answer None"),
+        ([{"id": "q1"}], WANTED, "'q1' has no 'answer' beside its id, but nothing"),
         ([{"id": "q1", "answer": 7}], WANTED, "'q1' has answer 7"),
         ([GOOD, "{half"], WANTED, "line 2 is not JSON"),
         ([GOOD, "[1]"], WANTED, "line 2 is '[1]'; expected an object"),
         ([{"answer": "x"}], WANTED, "line 1: id is None"),
         ([], WANTED, "holds no rows"),
         ([GOOD], [{"id": "q1", "answers": []}], "'q1' has answers []"),
-        ([GOOD], [{"id": "q1"}], "'q1' has answers None"),
+        (WANTED, [GOOD], "'q1' has no 'answer' beside its id, but 'answers'; are the two files swapped?"),
+        (['{"id": "q1", "answer": "a", "answer": "b"}'], WANTED, "line 1 has 'answer' more than once"),
+        (["[" * 100_000], WANTED, "line 1 is not JSON (maximum recursion depth"),
+        (['{"id": ' + "1" * 5000 + "}"], WANTED, "line 1 is not JSON (Exceeds the limit"),
+        ([GOOD], [{"id": "q1"}], "'q1' has no 'answers' beside its id"),
     ],
 )
 def test_odd_files_are_told_in_one_sentence(
@@ -121,7 +125,62 @@ def test_odd_files_are_told_in_one_sentence(
     assert said in failure("score", "exact", *paths, "--json", code=1)
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "null", '"1"', "true"])
+ONE = {"id": "q", "answer": "cat"}
+SCORED = {"id": "q", "scores": [0.1, 0.5, 0.2]}
+
+
+@pytest.mark.parametrize(
+    ("metric", "prediction", "reference", "said"),
+    [
+        ("cider", ONE, {"answers": "cat"}, "'q' has answers 'cat'; expected a list of texts"),
+        ("aokvqa-da", ONE, {"answers": "cat"}, "'q' has answers 'cat'; expected a list of texts"),
+        ("pope", ONE, {"answers": ["yes", "no"]}, "expected one, 'yes' or 'no'"),
+        ("pope", ONE, {"answers": ["maybe"]}, "expected one, 'yes' or 'no'"),
+        ("nlvr", ONE, {"answers": ["yes"]}, "expected one, 'true' or 'false'"),
+        ("ranks", SCORED, {"answer_index": 3}, "'q' has answer_index 3, its prediction 3 scores"),
+        ("ranks", SCORED, {"answer_index": -1}, "'q' has answer_index -1"),
+        ("ranks", SCORED, {"answer_index": True}, "'q' has answer_index True"),
+        ("ranks", SCORED, {"answer_index": 0, "n_choices": 4}, "has 3 scores, its reference n_choices 4"),
+        ("ranks", SCORED, {"answer_index": 0, "relevance": [1]}, "has relevance [1]; expected 3 numbers"),
+        ("ranks", SCORED, {"answer_index": 0, "relevance": [0, 0, 0]}, "none above 0"),
+        ("ranks", {"id": "q", "scores": 0.5}, {"answer_index": 0}, "has scores 0.5; expected a list"),
+        ("auc", {"id": "q", "scores": [0.5]}, {"answer_index": 2}, "has answer_index 2; expected 0 or 1"),
+        ("auc", {"id": "q", "scores": [1, 2, 3]}, {"answer_index": 1}, "has 3 scores; AUC reads one"),
+        ("scienceqa", ONE, {"answer_index": 3, "n_choices": 3}, "'q' has answer_index 3 of n_choices 3"),
+        ("scienceqa", ONE, {"answer_index": 0, "n_choices": 27}, "n_choices <= 26"),
+        ("scienceqa", ONE, {"answer_index": 0}, "'q' has no 'n_choices'"),
+    ],
+)
+def test_rows_that_a_metric_cannot_read_are_told_with_their_id(
+    metric: str, prediction: dict[str, Any], reference: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    paths = files(tmp_path, [prediction], [{"id": "q", **reference}])
+    assert said in failure("score", metric, *paths, "--json", code=1)
+
+
+def test_files_of_other_editors_are_read(tmp_path: Path) -> None:
+    predictions, references = files(tmp_path, [GOOD], WANTED)
+    predictions.write_bytes(b"\xef\xbb\xbf" + predictions.read_bytes().replace(b"\n", b"\r\n\r\n"))
+    assert json.loads(vistune("score", "exact", predictions, references, "--json").out)["value"] == 100
+    predictions.write_bytes(json.dumps(GOOD).encode("utf-16"))
+    assert "cannot be read as text" in failure("score", "exact", predictions, references, code=1)
+    assert "cannot be read as text" in failure("score", "exact", tmp_path, references, code=1)
+
+
+def test_consistency_is_that_of_the_identifiers(tmp_path: Path) -> None:
+    """As in the official evaluators: the same words under two numbers are two sentences."""
+    rows = [("7-0", "true"), ("7-1", "false"), ("8-0", "true")]
+    predictions = [{"id": name, "answer": "true"} for name, _ in rows]
+    references = [{"id": name, "answers": [label], "sentence": "There is a box."} for name, label in rows]
+    assert scored("nlvr", tmp_path, predictions, references)["details"]["consistency"] == 50
+    rows = [("dev-850-0-0", "true"), ("dev-850-1-0", "true"), ("dev-850-0-1", "false"), ("dev-9-0-1", "true")]
+    predictions = [{"id": name, "answer": "true"} for name, _ in rows]
+    references = [{"id": name, "answers": [label]} for name, label in rows]
+    found = scored("nlvr", tmp_path, predictions, references)
+    assert (found["value"], found["details"]["consistency"]) == (75, pytest.approx(200 / 3))
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "null", '"1"', "true", "1" + "0" * 400])
 def test_scores_that_are_no_numbers_are_refused(value: str, tmp_path: Path) -> None:
     row = f'{{"id": "q1", "scores": [0.5, {value}]}}'
     paths = files(tmp_path, [row], [{"id": "q1", "answer_index": 0}])
@@ -133,7 +192,7 @@ def test_other_mistakes(tmp_path: Path) -> None:
     assert "did you mean 'cider'?" in failure("score", "cidr", *paths, code=2)
     assert "exact has no ties" in failure("score", "exact", *paths, "--ties", "last", code=2)
     assert "There is no file" in failure("score", "exact", tmp_path / "none.jsonl", paths[1], code=1)
-    assert "at least 2" in failure("score", "vqa", *paths, code=2)
+    assert "'q1' has answers ['cat']; this metric" in failure("score", "vqa", *paths, code=1)
     empty = write(tmp_path / "empty.jsonl", [{"id": "q1", "answer": ""}])
     assert "exact: 0.00 %" in vistune("score", "exact", empty, paths[1], "--allow-empty").out
 
@@ -146,6 +205,7 @@ def test_two_runs_are_compared_on_the_same_samples(tmp_path: Path) -> None:
     found = json.loads(outcome.out)
     assert (found["a"], found["b"], found["difference"], found["n"]) == (50, 75, 25, 40)
     assert 0 < found["low"] < 25 < found["high"] < 50
+    assert found["interval"] == [found["low"], found["high"]]
     assert "b - a: +25.0000" in vistune("compare", a, b, "--metric", "exact", "--references", references).out
 
 
@@ -158,3 +218,4 @@ def test_rows_with_scores_are_compared_by_their_means(tmp_path: Path) -> None:
     d = write(tmp_path / "d.jsonl", [{"id": n} for n in range(4)])
     assert "score None" in failure("compare", a, d, code=1)
     assert "belong together" in failure("compare", a, b, "--metric", "exact", code=2)
+    assert "is a folder" in failure("compare", a, tmp_path, code=2)

@@ -41,7 +41,9 @@ def color_of(image: Image.Image) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize(("suffix", "codec"), FORMATS)
-def test_every_frame_is_the_right_one(tmp_path: Path, suffix: str, codec: str) -> None:
+def test_every_frame_is_the_right_one(
+    tmp_path: Path, suffix: str, codec: str, caplog: pytest.LogCaptureFixture
+) -> None:
     path = make_video(tmp_path / f"v.{suffix}", codec, COLORS)
     frames = VideoFrames(path, len(COLORS)).read()
     assert [color_of(frame) for frame in frames] == COLORS
@@ -52,6 +54,9 @@ def test_every_frame_is_the_right_one(tmp_path: Path, suffix: str, codec: str) -
         COLORS[0],
         COLORS[3],
     ]
+    for colors in (COLORS[:1], COLORS[:2]):
+        VideoFrames(make_video(path, codec, colors)).read()
+    assert not caplog.records
 
 
 def test_the_four_frames_of_the_release() -> None:
@@ -93,13 +98,14 @@ def test_lying_videos_are_turned_upright(tmp_path: Path) -> None:
     assert color_of(frame.crop((0, 34, 48, 64))) == COLORS[2]
 
 
-def test_cut_off_videos(tmp_path: Path) -> None:
+def test_cut_off_videos(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = make_video(tmp_path / "v.mkv", "ffv1", COLORS)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
     frames = [color_of(frame) for frame in VideoFrames(path, 4).read()]
     assert frames[0] == COLORS[0]
     assert 1 < len(set(frames)) <= 4
+    assert f"Video {str(path)!r} is cut off: " in caplog.text and " of 1.4 s are left" in caplog.text
 
 
 def test_what_is_no_video(tmp_path: Path) -> None:

@@ -79,14 +79,14 @@ def test_scores_are_the_same(predictor: Predictor) -> None:
         assert other.scores == pytest.approx(one.scores, rel=1e-5, abs=1e-4)
 
 
-@pytest.mark.parametrize("how", ["generate", "rank"])
+@pytest.mark.parametrize("how", ["greedy", "beams", "rank"])
 def test_a_picture_is_read_once(how: str, tiny_checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = vistune.load(tiny_checkpoints["llava-mlp"], device="cpu", dtype="float32")
 
     def run(rows: list[Encoded]) -> object:
         if how == "rank":
             return predictor.rank_encoded(rows, ["red"])
-        return predictor.generate_encoded(rows, max_new_tokens=1, num_beams=1, do_sample=False)
+        return predictor.generate_encoded(rows, max_new_tokens=1, num_beams=3 if how == "beams" else 1, do_sample=False)
 
     counts = []
     for shared in (False, True):

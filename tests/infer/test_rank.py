@@ -12,7 +12,7 @@ import torch
 from tests.families import Pair, load_pair
 
 from vistune.errors import InputError
-from vistune.infer import ranking
+from vistune.infer import scoring
 from vistune.infer.trie import ROOT, build_tries
 
 CANDIDATES = ["yes", "no", "a red circle", "a red square", "a big red square on the left", "circle", "two dogs", "a"]
@@ -71,7 +71,7 @@ def test_order_batch_and_chunks_change_nothing(pair: Pair, monkeypatch: pytest.M
     together = rank(pair.pictures, pair.prompts, CANDIDATES, raw=True)
     shuffled = random.Random(0).sample(CANDIDATES, len(CANDIDATES))
     alone = rank(pair.pictures, pair.prompts, shuffled, raw=True, batch_size=1)
-    monkeypatch.setattr(ranking, "MAX_ROW_NODES", 2)
+    monkeypatch.setattr(scoring, "MAX_ROW_NODES", 2)
     in_parts = rank(pair.pictures, pair.prompts, CANDIDATES, raw=True)
     for one, other, part in zip(together, alone, in_parts, strict=True):
         scores = dict(zip(other.candidates, other.scores, strict=True))
@@ -95,6 +95,17 @@ def test_a_model_without_a_shareable_cache_scores_the_same(
     pair = load_pair(tiny_checkpoints["llava-mlp"])
     expected = pair.predictor.rank(pair.pictures, pair.prompts, CANDIDATES, raw=True)
     monkeypatch.setattr("vistune.infer.tree.is_growing", lambda cache: False)
+    slow = pair.predictor.rank(pair.pictures, pair.prompts, CANDIDATES, raw=True)
+    for one, other in zip(expected, slow, strict=True):
+        assert all(close(a, b) for a, b in zip(one.scores, other.scores, strict=True))
+
+
+def test_an_encoder_decoder_read_level_by_level_scores_the_same(
+    tiny_checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = load_pair(tiny_checkpoints["instructblip-t5"])
+    expected = pair.predictor.rank(pair.pictures, pair.prompts, CANDIDATES, raw=True)
+    monkeypatch.setattr(scoring, "takes_relative_trees", lambda language: False)
     slow = pair.predictor.rank(pair.pictures, pair.prompts, CANDIDATES, raw=True)
     for one, other in zip(expected, slow, strict=True):
         assert all(close(a, b) for a, b in zip(one.scores, other.scores, strict=True))

@@ -37,6 +37,20 @@ def test_scores_are_those_of_transformers() -> None:
     assert matching.std() > 0.01
 
 
+def test_texts_share_the_keys_and_values_of_their_picture() -> None:
+    model, pairs = build().eval(), batch(5)
+    keys = model.connector.qformer.encoder.layer[0].crossattention.attention.key
+    projected: list[int] = []
+    keys.register_forward_pre_hook(lambda module, given: projected.append(len(given[0])))
+    rows = torch.tensor([1, 0, 1, 1, 0])
+    with torch.no_grad():
+        features = model.encode_images(pairs.pixel_values[:2])
+        expected = model.matching_logits(features[rows], pairs.text_ids, pairs.text_mask)
+        found = model.matching_logits(features, pairs.text_ids, pairs.text_mask, rows)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    assert projected == [5, 2]
+
+
 def test_captions_are_those_of_transformers_under_a_mask_made_by_hand() -> None:
     model, pairs = build().eval(), batch(3)
     other = reference(model)

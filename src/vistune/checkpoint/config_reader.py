@@ -225,6 +225,8 @@ def part_config(values: dict[str, Any]) -> PreTrainedConfig:
 
 
 def _why_no_config(folder: Path) -> str:
+    if (folder / "model" / "config.json").is_file():
+        return f"it is the folder of a run; give its model, {str(folder / 'model')!r}"
     found = "it has no config.json" if any(folder.iterdir()) else "it is empty"
     return known_pieces(folder) or f"{found}; give the folder that holds config.json and the weights"
 

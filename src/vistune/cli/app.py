@@ -15,7 +15,7 @@ from vistune.cli.data.app import data_app
 from vistune.cli.demo import demo
 from vistune.cli.eval import evaluate
 from vistune.cli.failures import FriendlyGroup, show_warnings
-from vistune.cli.judge import judge_app
+from vistune.cli.judge.app import judge_app
 from vistune.cli.score import score
 from vistune.cli.train import train
 from vistune.cli.world import world_app

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from vistune.evaluate.metrics.bootstrap import Comparison
 
 
 def compare(
@@ -52,7 +55,12 @@ def compare(
         raise InputError(
             "--metric and --references belong together; give both, or none to compare the rows' own scores."
         )
-    if a.is_dir() or b.is_dir():
+    if a.is_dir() != b.is_dir():
+        folder, other = (a, b) if a.is_dir() else (b, a)
+        raise InputError(
+            f"{str(folder)!r} is a folder and {str(other)!r} is not; compare two runs or two files of rows."
+        )
+    if a.is_dir():
         if metric is not None:
             raise InputError("--metric is for files of rows; the benchmarks of run folders have metrics of their own.")
         _compare_folders(a, b, data_root, as_json)
@@ -65,13 +73,17 @@ def compare(
         scored = first, second
     found = compare_scores(*scored)
     if as_json:
-        shown = {"metric": metric, "a": scored[0].value, "b": scored[1].value, **asdict(found)}
+        shown = {"metric": metric, "a": scored[0].value, "b": scored[1].value, **_figures(found)}
         typer.echo(json.dumps(shown, indent=2))
         return
     typer.echo(f"a: {scored[0].value:.4f}   b: {scored[1].value:.4f}   n = {found.n:,}")
     typer.echo(
         f"b - a: {found.difference:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}, p = {found.p_value:.3f})"
     )
+
+
+def _figures(found: Comparison) -> dict[str, Any]:
+    return {**asdict(found), "interval": [found.low, found.high]}
 
 
 def _compare_folders(a: Path, b: Path, data_root: Path | None, as_json: bool) -> None:
@@ -81,7 +93,14 @@ def _compare_folders(a: Path, b: Path, data_root: Path | None, as_json: bool) ->
     compared = compare_runs(a, b, data_root)
     if as_json:
         rows = [
-            {"benchmark": one.name, "metric": one.metric, "unit": one.unit, "a": one.a, "b": one.b, **asdict(one.found)}
+            {
+                "benchmark": one.name,
+                "metric": one.metric,
+                "unit": one.unit,
+                "a": one.a,
+                "b": one.b,
+                **_figures(one.found),
+            }
             for one in compared
         ]
         typer.echo(json.dumps({"benchmarks": rows}, indent=2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import traceback
 from typing import Any
 
@@ -29,7 +30,9 @@ class FriendlyGroup(TyperGroup):
         except KeyboardInterrupt as stop:
             hint = ctx.meta.get(RESUME_HINT)
             where = str(stop) or "stopped"
-            typer.echo(f"\n{where}; {hint}" if hint else f"\n{where}", err=True)
+            # Ctrl-C reaches all processes of torchrun; one of them tells.
+            if os.environ.get("RANK", "0") == "0":
+                typer.echo(f"\n{where}; {hint}" if hint else f"\n{where}", err=True)
             raise typer.Exit(130) from None
         except Exception as error:
             if _belongs_to_typer(error):

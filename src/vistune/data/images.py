@@ -6,7 +6,8 @@ import io
 import os
 import stat
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,14 +61,24 @@ def open_image(ref: ImageRef) -> Image:
 
 
 def open_images(refs: Sequence[ImageRef]) -> list[Image]:
-    """Every picture in reading order; a video gives its frames. Errors as in `open_image`."""
+    """Every picture in reading order; a video gives its frames. Errors as in `open_image`, with ``ref``."""
     from vistune.data.video import VideoFrames
 
-    return [
-        image
-        for ref in refs
-        for image in (map(open_image, ref.read()) if isinstance(ref, VideoFrames) else [open_image(ref)])
-    ]
+    images: list[Image] = []
+    for ref in refs:
+        with blaming(ref):
+            images += map(open_image, ref.read() if isinstance(ref, VideoFrames) else [ref])
+    return images
+
+
+@contextmanager
+def blaming(ref: ImageRef) -> Iterator[None]:
+    """Image errors within say whose they are, for callers that know what the picture belongs to."""
+    try:
+        yield
+    except ImageError as error:
+        error.ref = ref
+        raise
 
 
 def count_images(refs: Sequence[ImageRef]) -> int:

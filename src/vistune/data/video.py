@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vistune.data.archives import ArchiveMember, ImageBytes
+
+logger = logging.getLogger(__name__)
+# A video whose pictures end before this share of the time that it says to last is cut off; a little less is usual.
+_WHOLE = 0.9
+_MICROSECONDS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class VideoFrames:
     def read(self) -> list[Image]:
         """The frames as upright RGB pictures, ``num_frames`` of them in the order of time.
 
+        Of a file that is cut off they are taken from what is left, with a warning.
+
         Raises:
             InputError: PyAV is not installed. ImageError: no such file, or no video that FFmpeg can read.
         """
@@ -52,7 +60,9 @@ class VideoFrames:
         except (av.error.FFmpegError, OSError, ValueError) as error:
             if isinstance(error, ImageError):
                 raise
-            raise ImageError(f"Video {str(self.path)!r} cannot be read ({error}); is it whole?") from error
+            # FFmpeg's errors end in the path once more.
+            why = getattr(error, "strerror", None) or error
+            raise ImageError(f"Video {str(self.path)!r} cannot be read ({why}); is it whole?") from error
 
     def _frames(self, av: Any) -> list[Image]:
         # Containers say nothing, or something wrong, about their number of frames. Packets are counted without
@@ -69,7 +79,20 @@ class VideoFrames:
         with self._open(av) as container:
             if not container.streams.video:
                 raise ImageError(f"Video {str(self.path)!r} has no pictures, only {_kinds(container)}; leave it out.")
-            return sum(packet.size > 0 for packet in container.demux(container.streams.video[0]))
+            stream = container.streams.video[0]
+            told = float(stream.duration * stream.time_base) if stream.duration else 0.0
+            told = told or (container.duration or 0) / _MICROSECONDS
+            ends = [_end(packet) for packet in container.demux(stream) if packet.size > 0]
+        end = max(ends, default=0.0)
+        # Some containers do not say how long the last frame lasts, and some have no times at all.
+        if end and end + told / len(ends) < _WHOLE * told:
+            logger.warning(
+                "Video %r is cut off: %.1f of %.1f s are left, and frames are taken from these; fetch it again.",
+                str(self.path),
+                end,
+                told,
+            )
+        return len(ends)
 
     def _decode(self, av: Any, wanted: Sequence[int]) -> tuple[dict[int, Image], int]:
         """The wanted frames by index, and how many frames were passed up to the last of them."""
@@ -95,6 +118,12 @@ class VideoFrames:
 def sample_indices(count: int, num_frames: int) -> list[int]:
     """Frames at i * count / num_frames: for four 0, n/4, n/2 and 3n/4, as LAVIS did when InstructBLIP was released."""
     return [index * max(count, 1) // num_frames for index in range(num_frames)]
+
+
+def _end(packet: Any) -> float:
+    """When a packet's frame ends, in seconds; 0 where that is not told."""
+    start = packet.dts if packet.pts is None else packet.pts
+    return 0.0 if start is None or not packet.time_base else float((start + (packet.duration or 0)) * packet.time_base)
 
 
 def _kinds(container: Any) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 Pairs = list[tuple[Tensor, Tensor]]
 
@@ -30,6 +33,78 @@ def make_cache(pairs: Pairs) -> DynamicCache:
         layer.dtype, layer.device = keys.dtype, keys.device
         layer.is_initialized = True
         cache.layers.append(layer)
+    return cache
+
+
+class RoomyLayer(DynamicLayer):
+    """Keys and values with room for tokens to come, so that a new token copies nothing, and made for beams.
+
+    Beams of one prompt have its tokens in common, so a beam that goes on from another one takes over only what came
+    after them.
+
+    Args:
+        room: tokens that may come after the first ones.
+    """
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self._room = room
+        self._common = self._length = 0
+
+    def begin(self, keys: Tensor, values: Tensor, beams: int = 1) -> RoomyLayer:
+        """Take in the first tokens, [B, H, S, D], for so many rows each."""
+        self.dtype, self.device = keys.dtype, keys.device
+        self.is_initialized = True
+        self._common = self._length = keys.shape[2]
+        self._keys, self._values = (_with_room(states, beams, self._room) for states in (keys, values))
+        self._show()
+        return self
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Take in the next tokens; returns all keys and values so far, views [B * beams, H, S, D]."""
+        if not self.is_initialized:
+            self.begin(key_states, value_states)
+        else:
+            start = self._length
+            self._length += key_states.shape[2]
+            self._keys[:, :, start : self._length] = key_states
+            self._values[:, :, start : self._length] = value_states
+        return self._show()
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Row i goes on from row beam_idx[i], of the same prompt."""
+        rows = beam_idx.to(self.device)
+        for states in (self._keys, self._values):
+            own = states[:, :, self._common : self._length]
+            own.copy_(own.index_select(0, rows))
+
+    def _show(self) -> tuple[Tensor, Tensor]:
+        keys, values = (states[:, :, : self._length] for states in (self._keys, self._values))
+        self.keys, self.values = keys, values
+        return keys, values
+
+
+def _with_room(states: Tensor, beams: int, room: int) -> Tensor:
+    rows, heads, length, width = states.shape
+    buffer = states.new_empty(rows * beams, heads, length + room, width)
+    buffer[:, :, :length] = states.repeat_interleave(beams, dim=0)
+    return buffer
+
+
+def make_roomy_cache(pairs: Pairs, beams: int, room: int) -> DynamicCache:
+    """A cache for transformers' generate, of prompts that are read: see RoomyLayer."""
+    cache = DynamicCache()
+    cache.layers = [RoomyLayer(room).begin(keys, values, beams) for keys, values in pairs]
+    return cache
+
+
+def empty_roomy_cache(config: PreTrainedConfig, room: int) -> DynamicCache | None:
+    """A cache for prompts to come and ``room`` tokens after them; None where a layer of the model keeps no tokens, or
+    not all."""
+    cache = DynamicCache(config=config)
+    if not cache.layers or not is_growing(cache):
+        return None
+    cache.layers = [RoomyLayer(room) for _ in cache.layers]
     return cache
 
 

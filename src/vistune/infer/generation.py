@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from vistune.infer.beams import read_for_beams
+from vistune.infer.caches import cache_pairs, empty_roomy_cache, make_roomy_cache
 from vistune.infer.prefix import shared_beginning
 from vistune.infer.sampling import AnswerRepetitionPenalty, GumbelSampler, StopOnText
 from vistune.infer.settings import Settings
 
 if TYPE_CHECKING:
     from transformers import StoppingCriteria
+    from transformers.cache_utils import DynamicCache
 
     from vistune.data.batch import Batch, Encoded
     from vistune.data.processor import Processor
@@ -42,11 +45,9 @@ def generate_batch(
     most, fewest = settings.lengths(len(samples[0].input_ids), encoder_decoder)
     embeds = model.embed_inputs(**batch.embedding_inputs())
     arguments: dict[str, Any] = {"inputs_embeds": embeds, "attention_mask": batch.attention_mask}
+    arguments |= _read_before(model, samples, embeds, batch.attention_mask, settings.config.num_beams or 1, most)
     columns = 1
     if not encoder_decoder:
-        if (settings.config.num_beams or 1) == 1:
-            cache = shared_beginning(model, samples, embeds, batch.attention_mask)
-            arguments |= {} if cache is None else {"past_key_values": cache}
         # With the ids beside the embeddings, penalties and lengths mean what they mean in transformers.
         arguments["input_ids"] = _known_ids(model, batch)
         columns = batch.input_ids.shape[1]
@@ -60,6 +61,27 @@ def generate_batch(
         streamer=streamer,
     )
     return [cut_at_closing(row, settings.closing_ids) for row in output[:, columns:].tolist()]
+
+
+def _read_before(
+    model: VisionLanguageModel, samples: Sequence[Encoded], embeds: Tensor, mask: Tensor, beams: int, room: int
+) -> dict[str, Any]:
+    """What transformers need not read, pictures that rows share and prompts that beams begin with; and room for more.
+
+    Args:
+        room: tokens that may follow.
+    """
+    language = model.language
+    beginning = shared_beginning(model, samples, embeds, mask)
+    if beams > 1:
+        return read_for_beams(language, embeds, mask, beginning, beams, room)
+    cache: DynamicCache | None = None
+    if beginning is not None:
+        left = embeds.shape[1] - beginning.get_seq_length()
+        cache = make_roomy_cache(cache_pairs(beginning), 1, left + room)
+    elif not language.is_encoder_decoder:
+        cache = empty_roomy_cache(language.config, room)
+    return {} if cache is None else {"past_key_values": cache}
 
 
 def _known_ids(model: VisionLanguageModel, batch: Batch) -> Tensor:

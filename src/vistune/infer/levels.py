@@ -1,8 +1,8 @@
 """Ranking token by token: all nodes of one depth as a batch, each on its parent's key/value cache.
 
-For encoder-decoders (relative positions in the decoder leave no room for a tree in one row) and for decoder-only models
-whose cache or positions do not allow one. Shared prefixes are computed once here too; the encoder and the
-cross-attention's keys and values are computed once a prompt and only viewed by its candidates.
+For encoder-decoders other than T5 and for decoder-only models whose cache or positions do not allow a tree in one row.
+Shared prefixes are computed once here too; the encoder and the cross-attention's keys and values are computed once a
+prompt and only viewed by its candidates.
 """
 
 from __future__ import annotations

@@ -128,16 +128,18 @@ class Predictor:
         batch_size: int = 16,
         closing_token: bool | None = None,
         reduce: Literal["sum", "mean"] = "sum",
+        top: int | None = None,
     ) -> list[Ranking]:
         """Vocabulary ranking (InstructBLIP section 2.5): each candidate's log-probability after the prompt.
 
         Args:
             candidates: one list of strings for all prompts, or one list a prompt.
-            closing_token, reduce: see :class:`vistune.infer.ranking.RankOptions`.
+            closing_token, reduce, top: see :class:`vistune.infer.ranking.RankOptions`.
         """
         lists = candidate_lists(candidates, len(prompts))
+        samples = self._encode(images, prompts, raw)
         return self.rank_encoded(
-            self._encode(images, prompts, raw), lists, batch_size=batch_size, closing_token=closing_token, reduce=reduce
+            samples, lists, batch_size=batch_size, closing_token=closing_token, reduce=reduce, top=top
         )
 
     def rank_encoded(
@@ -148,9 +150,10 @@ class Predictor:
         batch_size: int = 16,
         closing_token: bool | None = None,
         reduce: Literal["sum", "mean"] = "sum",
+        top: int | None = None,
     ) -> list[Ranking]:
         """As rank, over samples that are tokens already (and may bring cached image features)."""
-        options = RankOptions(closing_token, reduce)
+        options = RankOptions(closing_token, reduce, top)
         lists = candidate_lists(candidates, len(samples))
         for sample in samples:
             self._check_context(sample, 1, "a candidate")

@@ -9,22 +9,14 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from vistune.errors import InputError
-from vistune.infer.levels import encode_prompts, score_levels, score_paths
-from vistune.infer.prefix import shared_beginning
-from vistune.infer.tree import read_prompts, score_trees
-from vistune.infer.trie import Trie, build_tries
+from vistune.infer.scoring import score_all
 
 if TYPE_CHECKING:
-    from vistune.data.batch import Batch, Encoded, Side
+    from vistune.data.batch import Encoded, Side
     from vistune.data.processor import Processor
     from vistune.model.vlm import VisionLanguageModel
 
 Candidates = Sequence[str] | Sequence[Sequence[str]]
-
-# One forward holds at most this many nodes in a row (the tree mask grows with the square) ...
-MAX_ROW_NODES = 512
-# ... and at most this many logits over all rows (128 MiB in float32).
-MAX_LOGITS = 32 * 2**20
 
 
 @dataclass(frozen=True)
@@ -56,12 +48,16 @@ class RankOptions:
 
     closing_token: whether the closing token counts. None does as published: yes for encoder-decoders (T5), no for
         decoder-only models (LAVIS predict_class). reduce: "sum" as published, or "mean" over the counted tokens.
+    top: score so many of the best exactly and give the others -inf, which takes a fraction of the time; None: all.
     """
 
     closing_token: bool | None = None
     reduce: Literal["sum", "mean"] = "sum"
+    top: int | None = None
 
     def __post_init__(self) -> None:
+        if self.top is not None and (self.top < 1 or self.reduce == "mean"):
+            raise InputError(f"top is {self.top} with reduce={self.reduce!r}; expected at least 1, and reduce='sum'.")
         if self.reduce not in ("sum", "mean"):
             raise InputError(f"Unknown reduce {self.reduce!r}; expected 'sum' or 'mean'.")
 
@@ -114,9 +110,9 @@ def rank_batch(
     for row in candidates:
         if row not in sequences:
             sequences[row] = [_candidate_ids(processor, candidate, closing) for candidate in row]
-    scores: list[list[float]] = [[0.0] * len(row) for row in candidates]
     side: Side = "right" if processor.encoder_decoder else "left"
-    _score_all(model, samples, processor.collate(samples, side).to(model.device), candidates, sequences, scores)
+    batch = processor.collate(samples, side).to(model.device)
+    scores = score_all(model, samples, batch, [sequences[row] for row in candidates], options.top)
     if options.reduce == "mean":
         for row, values in zip(candidates, scores, strict=True):
             values[:] = [value / len(ids) for value, ids in zip(values, sequences[row], strict=True)]
@@ -128,55 +124,3 @@ def _candidate_ids(processor: Processor, candidate: str, closing: bool) -> list[
     if len(ids) == int(closing):
         raise InputError(f"Candidate {candidate!r} has no tokens in this model's vocabulary; word it differently.")
     return ids
-
-
-def _score_all(
-    model: VisionLanguageModel,
-    samples: Sequence[Encoded],
-    batch: Batch,
-    candidates: Sequence[tuple[str, ...]],
-    sequences: dict[tuple[str, ...], list[list[int]]],
-    scores: list[list[float]],
-) -> None:
-    """Fill ``scores`` part by part: every part is one trie of a prompt, sized so that memory stays bounded."""
-    language = model.language
-    embeds = model.embed_inputs(**batch.embedding_inputs())
-    max_nodes = max(1, min(MAX_ROW_NODES, MAX_LOGITS // int(model.config.language.vocab_size)))
-    tries = {row: build_tries(ids, max_nodes) for row, ids in sequences.items()}
-    state = (
-        encode_prompts(language, embeds, batch.attention_mask)
-        if language.is_encoder_decoder
-        else read_prompts(
-            language, embeds, batch.attention_mask, shared_beginning(model, samples, embeds, batch.attention_mask)
-        )
-    )
-    for rows, parts in _schedule([tries[row] for row in candidates], max_nodes):
-        if language.is_encoder_decoder:
-            values = score_levels(language, state.rows(rows), parts)  # type: ignore[arg-type]
-        elif state.growing:  # type: ignore[union-attr]
-            values = score_trees(language, state.rows(rows), parts)  # type: ignore[arg-type]
-        else:
-            values = score_paths(language, embeds[rows], batch.attention_mask[rows], parts)
-        for row, trie, sums in zip(range(rows.start, rows.stop), parts, values, strict=True):
-            for member, value in zip(trie.members, sums, strict=True):
-                scores[row][member] = value
-
-
-def _schedule(tries: Sequence[list[Trie]], max_nodes: int) -> list[tuple[slice, list[Trie]]]:
-    """Which tries run together: neighbouring prompts while their nodes fit, else one prompt's parts one by one."""
-    steps: list[tuple[slice, list[Trie]]] = []
-    row = 0
-    while row < len(tries):
-        if len(tries[row]) > 1:
-            steps += [(slice(row, row + 1), [part]) for part in tries[row]]
-            row += 1
-            continue
-        stop, width = row, 0
-        while stop < len(tries) and len(tries[stop]) == 1:
-            width = max(width, len(tries[stop][0]), 1)
-            if stop > row and width * (stop + 1 - row) > max_nodes:
-                break
-            stop += 1
-        steps.append((slice(row, stop), [parts[0] for parts in tries[row:stop]]))
-        row = stop
-    return steps

@@ -1,10 +1,13 @@
-"""Ranking with a decoder-only model: prompt once, then each trie of candidates in one row under a tree mask."""
+"""Tries of candidates behind prompts that were read once: the nodes of a trie lie side by side in the prompt's row.
+
+Each node sees the prompt and its own ancestors, and stands at the position (or distance) that its depth says.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -50,34 +53,67 @@ def read_prompts(
     )
 
 
-def score_trees(language: LanguageModel, state: PromptState, tries: Sequence[Trie]) -> list[list[float]]:
-    """Candidate scores of one trie a prompt, all in one forward.
+class Reader(Protocol):
+    """What reads nodes behind B prompts; log-probabilities of the next token after the bare prompts: first [B, V]."""
 
-    The nodes of a trie lie side by side in the prompt's row; each sees the prompt and its own ancestors, and sits at
-    the position its depth says.
+    first: Tensor
+
+    def read(self, nodes: Nodes) -> Tensor:
+        """Log-probabilities after every node, [B, W, V]; later nodes may have these as ancestors."""
+        ...
+
+
+class PromptReader:
+    """Nodes in the rows of a decoder-only model."""
+
+    def __init__(self, language: LanguageModel, state: PromptState) -> None:
+        self.first = state.first
+        self._language = language
+        self._state = state
+        self._cache = make_cache(state.pairs)
+
+    def read(self, nodes: Nodes) -> Tensor:
+        """See Reader."""
+        prompt = self._state.mask.bool()[:, None, :].expand(-1, nodes.width, -1)
+        mask = torch.cat([prompt, nodes.seen], dim=-1)[:, None]
+        positions = self._state.lengths[:, None] + nodes.depths
+        embeds = self._language.embed(nodes.tokens)
+        logits, self._cache = self._language.decode(embeds, mask, positions, self._cache)
+        return logits.float().log_softmax(-1)
+
+
+def score_trees(reader: Reader, tries: Sequence[Trie]) -> list[list[float]]:
+    """Scores of all candidates of one trie a prompt, all in one forward."""
+    nodes = lay_out(tries, reader.first.device)
+    return sum_paths(tries, reader.first, None if nodes is None else reader.read(nodes))
+
+
+@dataclass
+class Nodes:
+    """W nodes a row to be read: tokens and depths [B, W].
+
+    seen: [B, W, S + W] bool, what each sees of the S nodes read before and of these: its ancestors and itself. Rows
+    with fewer nodes are filled with token 0 at depth 0, which sees itself alone.
     """
+
+    tokens: Tensor
+    depths: Tensor
+    seen: Tensor
+
+    @property
+    def width(self) -> int:
+        """Nodes a row."""
+        return self.tokens.shape[1]
+
+
+def lay_out(tries: Sequence[Trie], device: torch.device) -> Nodes | None:
+    """One trie a row; None where no candidate goes on after its first token."""
     width = max(len(trie) for trie in tries)
-    log_probs: Tensor | None = None
-    if width:
-        log_probs = _node_log_probs(language, state, tries, width)
-    scores = []
-    for row, trie in enumerate(tries):
-        nodes = torch.tensor(trie.edge_nodes, device=state.first.device)
-        tokens = torch.tensor(trie.edge_tokens, device=state.first.device)
-        table = (
-            state.first[row : row + 1] if log_probs is None else torch.cat([log_probs[row], state.first[row : row + 1]])
-        )
-        # The root is -1: the last row of the table.
-        scores.append(trie.sum_paths(table[torch.where(nodes == ROOT, len(table) - 1, nodes), tokens]))
-    return scores
-
-
-def _node_log_probs(language: LanguageModel, state: PromptState, tries: Sequence[Trie], width: int) -> Tensor:
-    """Log-probabilities after every node -> [B, width, V]"""
-    device, batch = state.mask.device, len(tries)
-    tokens = torch.zeros(batch, width, dtype=torch.long)
-    depths = torch.zeros(batch, width, dtype=torch.long)
-    tree = torch.eye(width, dtype=torch.bool).repeat(batch, 1, 1)
+    if not width:
+        return None
+    tokens = torch.zeros(len(tries), width, dtype=torch.long)
+    depths = torch.zeros(len(tries), width, dtype=torch.long)
+    seen = torch.eye(width, dtype=torch.bool).repeat(len(tries), 1, 1)
     masks: dict[int, Tensor] = {}
     for row, trie in enumerate(tries):
         size = len(trie)
@@ -87,9 +123,17 @@ def _node_log_probs(language: LanguageModel, state: PromptState, tries: Sequence
         depths[row, :size] = torch.tensor(trie.depths)
         if id(trie) not in masks:  # prompts that share their candidates share the trie object
             masks[id(trie)] = trie.ancestors()
-        tree[row, :size, :size] = masks[id(trie)]
-    prompt = state.mask.bool()[:, None, :].expand(-1, width, -1)
-    mask = torch.cat([prompt, tree.to(device)], dim=-1)[:, None]
-    positions = state.lengths[:, None] + depths.to(device)
-    logits, _ = language.decode(language.embed(tokens.to(device)), mask, positions, make_cache(state.pairs))
-    return logits.float().log_softmax(-1)
+        seen[row, :size, :size] = masks[id(trie)]
+    return Nodes(tokens.to(device), depths.to(device), seen.to(device))
+
+
+def sum_paths(tries: Sequence[Trie], first: Tensor, log_probs: Tensor | None) -> list[list[float]]:
+    """Candidate scores from log-probabilities after the prompt [B, V] and after every node [B, W, V]."""
+    scores = []
+    for row, trie in enumerate(tries):
+        nodes = torch.tensor(trie.edge_nodes, device=first.device)
+        tokens = torch.tensor(trie.edge_tokens, device=first.device)
+        table = first[row : row + 1] if log_probs is None else torch.cat([log_probs[row], first[row : row + 1]])
+        # The root is -1: the last row of the table.
+        scores.append(trie.sum_paths(table[torch.where(nodes == ROOT, len(table) - 1, nodes), tokens]))
+    return scores

@@ -49,8 +49,8 @@ class Trie:
         return [sum(scores[edge] for edge in path) for path in self.paths]
 
 
-def build_tries(sequences: Sequence[Sequence[int]], max_nodes: int) -> list[Trie]:
-    """Tries of at most ``max_nodes`` nodes (one candidate longer than that stands alone).
+def build_tries(sequences: Sequence[Sequence[int]], max_nodes: int | None) -> list[Trie]:
+    """Tries of at most ``max_nodes`` nodes (one candidate longer than that stands alone); None: one of all.
 
     Candidates are taken in sorted order, so neighbours share prefixes and the caller's order changes nothing.
     """
@@ -59,7 +59,9 @@ def build_tries(sequences: Sequence[Sequence[int]], max_nodes: int) -> list[Trie
     builder: _Builder | None = None
     for index in order:
         sequence = sequences[index]
-        if builder is None or (builder.trie.members and len(builder.trie) + builder.cost(sequence) > max_nodes):
+        if builder is None or (
+            max_nodes is not None and builder.trie.members and len(builder.trie) + builder.cost(sequence) > max_nodes
+        ):
             builder = _Builder()
             tries.append(builder.trie)
         builder.add(index, sequence)

@@ -91,9 +91,9 @@ class LanguageModel(nn.Module):
             arguments = self._row_arguments(attention_mask, segment_ids)
             decoder = self.model.get_decoder()
             hidden = decoder(inputs_embeds=inputs_embeds, use_cache=False, **arguments).last_hidden_state
-        return chunked_losses(hidden, self._head(), targets)
+        return chunked_losses(hidden, self.head(), targets)
 
-    def _head(self) -> nn.Module:
+    def head(self) -> nn.Module:
         """From the last hidden states to logits."""
         if self.is_encoder_decoder or not self._has_plain_head():
             return LanguageHead(self.model, self.is_encoder_decoder)
@@ -105,7 +105,7 @@ class LanguageModel(nn.Module):
         if segment_ids is None:
             return {"attention_mask": attention_mask, **self.position_arguments(attention_mask)}
         self._check_packable(segment_ids)
-        mask = self._for_attention(segment_mask(segment_ids, segment_ids, causal=True))
+        mask = self.for_attention(segment_mask(segment_ids, segment_ids, causal=True))
         return {"attention_mask": mask, "position_ids": segment_positions(segment_ids)}
 
     def _decoder_logits(
@@ -121,7 +121,7 @@ class LanguageModel(nn.Module):
             raise ValueError("An encoder-decoder language model needs labels for its decoder; pass them.")
         if segment_ids is not None:
             hidden = self._decoder_hidden(inputs_embeds, attention_mask, labels, segment_ids, target_segments)
-            logits: Tensor = self._head()(hidden.flatten(0, 1))
+            logits: Tensor = self.head()(hidden.flatten(0, 1))
             return logits.unflatten(0, labels.shape)
         output: Tensor = self.model(
             inputs_embeds=inputs_embeds,
@@ -152,9 +152,9 @@ class LanguageModel(nn.Module):
             self._check_packable(segment_ids)
             # What stands before a target's first token is the start token, not the last token of the sample before.
             inputs = inputs.masked_fill(segment_starts(target_segments), int(self.config.decoder_start_token_id))
-            own = self._for_attention(segment_mask(segment_ids, segment_ids))
-            between = self._for_attention(segment_mask(target_segments, segment_ids))
-            causal = self._for_attention(segment_mask(target_segments, target_segments, causal=True))
+            own = self.for_attention(segment_mask(segment_ids, segment_ids))
+            between = self.for_attention(segment_mask(target_segments, segment_ids))
+            causal = self.for_attention(segment_mask(target_segments, target_segments, causal=True))
         encoded = self.model.get_encoder()(inputs_embeds=inputs_embeds, attention_mask=own).last_hidden_state
         output: Tensor = self.model.get_decoder()(
             input_ids=inputs,
@@ -165,7 +165,7 @@ class LanguageModel(nn.Module):
         ).last_hidden_state
         return output
 
-    def _for_attention(self, mask: Tensor) -> Tensor:
+    def for_attention(self, mask: Tensor) -> Tensor:
         """A bool mask as this model's attention takes it: transformers' own ``eager`` adds it to the scores."""
         if self.model.config._attn_implementation != "eager":
             return mask

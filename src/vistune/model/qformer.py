@@ -68,24 +68,28 @@ class QFormerLayer(nn.Module):
         image: Tensor | None,
         mask: Tensor | None,
         layout: Ragged | None = None,
+        image_rows: Tensor | None = None,
     ) -> Tensor:
-        """hidden [B, Q+L, H] or the layout's list, image [B, P, D] (None only without queries), mask of attention"""
+        """hidden [B, Q+L, H] or the layout's list, image [B, P, D] (None only without queries), mask of attention
+
+        image_rows: [B], the place of each row's picture in image [U, P, D]; None: row i has picture i.
+        """
         hidden = self.attention(hidden, hidden, mask, layout)
         if layout is not None:
             queries, text = layout.split(hidden)
-            queries = self._query_output(queries, image) if num_queries else queries
+            queries = self._query_output(queries, image, image_rows) if num_queries else queries
             return layout.join(queries, self.output(self.intermediate(text), text))
         parts: list[Tensor] = []
         if num_queries:
-            parts.append(self._query_output(hidden[:, :num_queries], image))
+            parts.append(self._query_output(hidden[:, :num_queries], image, image_rows))
         if hidden.shape[1] > num_queries:
             text = hidden[:, num_queries:]
             parts.append(self.output(self.intermediate(text), text))
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
 
-    def _query_output(self, queries: Tensor, image: Tensor | None) -> Tensor:
+    def _query_output(self, queries: Tensor, image: Tensor | None, image_rows: Tensor | None) -> Tensor:
         if self.crossattention is not None:
-            queries = self.crossattention(queries, image, None)
+            queries = self.crossattention(queries, image, None, source_rows=image_rows)
         output: Tensor = self.output_query(self.intermediate_query(queries), queries)
         return output
 
@@ -143,6 +147,7 @@ class QFormer(nn.Module):
         input_ids: Tensor | None = None,
         text_mask: Tensor | None = None,
         mode: MaskMode = "bidirectional",
+        image_rows: Tensor | None = None,
     ) -> Tensor:
         """Run queries, text or both.
 
@@ -151,6 +156,8 @@ class QFormer(nn.Module):
             image: [B, P, encoder_hidden_size]; needed with queries. All image tokens are attended to.
             input_ids: [B, L] or None for queries alone. text_mask: [B, L], all ones if None.
             mode: see :func:`self_attention_mask`.
+            image_rows: [B], the place of each row's picture in image [U, P, encoder_hidden_size], where rows share
+                pictures: their keys and values are computed once.
 
         Returns:
             [B, Q+L, H], zeros where text is padding and the mode is "bidirectional": nothing is computed there
@@ -168,11 +175,11 @@ class QFormer(nn.Module):
         layout = ragged_layout(num_queries, text_mask) if input_ids is not None and mode == "bidirectional" else None
         if layout is None:
             for layer in self.encoder.layer:
-                hidden = layer(hidden, num_queries, image, mask)
+                hidden = layer(hidden, num_queries, image, mask, image_rows=image_rows)
             return hidden
         tokens = layout.to_list(hidden)
         for layer in self.encoder.layer:
-            tokens = layer(tokens, num_queries, image, mask, layout)
+            tokens = layer(tokens, num_queries, image, mask, layout, image_rows)
         return layout.to_rows(tokens)
 
     def _check_text(self, input_ids: Tensor) -> None:

@@ -24,17 +24,27 @@ class QFormerAttention(nn.Module):
         self.key = nn.Linear(key_size, config.hidden_size)
         self.value = nn.Linear(key_size, config.hidden_size)
 
-    def forward(self, hidden: Tensor, source: Tensor, mask: Tensor | None, layout: Ragged | None = None) -> Tensor:
+    def forward(
+        self,
+        hidden: Tensor,
+        source: Tensor,
+        mask: Tensor | None,
+        layout: Ragged | None = None,
+        source_rows: Tensor | None = None,
+    ) -> Tensor:
         """Attend.
 
         Args:
             hidden: [B, L, H], source: [B, S, key_size]; both token lists if there is a layout.
             mask: broadcastable to [B, heads, L, S].
+            source_rows: [B], the row of source [U, S, key_size] that each row attends to; None: its own.
 
         Returns:
             as hidden
         """
         projected = [self.query(hidden), self.key(source), self.value(source)]
+        if source_rows is not None:
+            projected[1:] = [states[source_rows] for states in projected[1:]]
         if layout is not None:
             projected = [layout.to_rows(states) for states in projected]
         query, key, value = (states.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for states in projected)
@@ -66,9 +76,16 @@ class AttentionBlock(nn.Module):
         self.attention = QFormerAttention(config, key_size)
         self.output = ResidualOutput(config, config.hidden_size)
 
-    def forward(self, hidden: Tensor, source: Tensor, mask: Tensor | None, layout: Ragged | None = None) -> Tensor:
+    def forward(
+        self,
+        hidden: Tensor,
+        source: Tensor,
+        mask: Tensor | None,
+        layout: Ragged | None = None,
+        source_rows: Tensor | None = None,
+    ) -> Tensor:
         """Shapes as in QFormerAttention."""
-        output: Tensor = self.output(self.attention(hidden, source, mask, layout), hidden)
+        output: Tensor = self.output(self.attention(hidden, source, mask, layout, source_rows), hidden)
         return output
 
 

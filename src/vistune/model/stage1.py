@@ -128,10 +128,17 @@ class Stage1Model(nn.Module):
         hidden = self.connector.qformer(None, None, text_ids, text_mask)
         return F.normalize(self.heads.text_proj(hidden[:, 0]), dim=-1)
 
-    def matching_logits(self, features: Tensor, text_ids: Tensor, text_mask: Tensor) -> Tensor:
-        """Whether image and text belong together: [N, 2] (no, yes), the mean over the queries."""
-        queries = self._queries(len(features))
-        hidden = self.connector.qformer(queries, features, text_ids, text_mask)
+    def matching_logits(
+        self, features: Tensor, text_ids: Tensor, text_mask: Tensor, image_rows: Tensor | None = None
+    ) -> Tensor:
+        """Whether image and text belong together: [N, 2] (no, yes), the mean over the queries.
+
+        Args:
+            features: [N, P, D], or [U, P, D] and image_rows [N], the place of each text's image. text_ids, text_mask:
+                [N, L].
+        """
+        queries = self._queries(len(text_ids))
+        hidden = self.connector.qformer(queries, features, text_ids, text_mask, image_rows=image_rows)
         output: Tensor = self.heads.itm_head(hidden[:, : queries.shape[1]]).mean(1)
         return output
 

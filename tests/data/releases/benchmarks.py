@@ -68,15 +68,17 @@ def mme(write: Writer) -> Expected:
 
 
 def mmbench(write: Writer) -> Expected:
-    head = ["index", "question", "hint", "A", "B", "C", "D", "answer", "category", "image", "split"]
+    head = ["index", "question", "hint", "A", "B", "C", "D", "answer", "category", "image"]
+    head += ["source", "l2-category", "comment", "split"]
     rows = [
-        [241, "Which is it?", "Look.", "cat", "dog", "cow", "", "B", "reasoning", _base64(), "dev"],
+        [241, "Which is it?", "Look.", "cat", "dog", "cow", "", "B", "reasoning", _base64()],
         # The same question with its choices turned, which takes the picture of the row above.
-        [1000241, "Which is it?", "Look.", "dog", "cow", "cat", "", "A", "reasoning", "241", "dev"],
-        [2000241, "Which is it?", "Look.", "cow", "cat", "dog", "nan", "C", "reasoning", "241", "dev"],
-        [7, "What colour?", "nan", "red", "blue", "", "", "A", "colour", _base64(), "dev"],
-        [1000007, "What colour?", "", "blue", "red", "", "", "B", "colour", _base64(), "dev"],
+        [1000241, "Which is it?", "Look.", "dog", "cow", "cat", "", "A", "reasoning", "241"],
+        [2000241, "Which is it?", "Look.", "cow", "cat", "dog", "nan", "C", "reasoning", "241"],
+        [7, "What colour?", "nan", "red", "blue", "", "", "A", "colour", _base64()],
+        [1000007, "What colour?", "", "blue", "red", "", "", "B", "colour", _base64()],
     ]
+    rows = [[*row, "web", "logic", "", "dev"] for row in rows]
     lines = ["\t".join(map(str, row)) for row in [head, *rows]]
     for name in ("mmbench_dev_20230712", "mmbench_dev_cn_20231003"):
         write.text(f"mmbench/{name}.tsv", "\n".join(lines) + "\n")
@@ -93,7 +95,7 @@ def mmbench(write: Writer) -> Expected:
             "choices": options,
             "question": row[1],
             "context": "Look." if "dog" in options else "",
-            "parts": (row[8],),
+            "parts": (row[8], "logic"),
         }
         for row, options in zip(rows, choices, strict=True)
     ]
@@ -118,7 +120,7 @@ def seed(write: Writer) -> Expected:
     write.image("seed/SEED-Bench-video-image/10_92.png")
     # Pictures of the release have no ending.
     picture = write.root / "seed/SEED-Bench-image/1454426_2591111986"
-    picture.parent.mkdir(parents=True)
+    picture.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (12, 8), "red").save(picture, "JPEG")
     choices = tuple(f"option {letter}" for letter in "abcd")
     common = {"task": "seed", "target": "option c", "candidates": choices, "choices": choices, "question": "Which?"}
@@ -214,6 +216,43 @@ def coco_objects(write: Writer) -> Expected:
     }
 
 
+def llava_bench_in(name: str, folder: str, files: tuple[str, str, str], picture: str, **more: Any) -> Release:
+    """LLaVA-Bench in one of its layouts: two questions about a picture."""
+
+    def written(write: Writer) -> Expected:
+        image = picture.rpartition("_")[2].rpartition("/")[2]
+        kinds = ("conv", "detail")
+        questions, contexts, references = (f"{folder}/{file}" for file in files)
+        rows = [
+            {"question_id": number, "image": image, "text": f"What is {kind}?", "category": kind}
+            for number, kind in enumerate(kinds)
+        ]
+        write.jsonl(questions, rows)
+        write.jsonl(contexts, [{"image": image, "caption": "A car."}])
+        write.jsonl(
+            references, [{"question_id": number, "text": f"It is {kind}."} for number, kind in enumerate(kinds)]
+        )
+        write.image(picture)
+        common = {"task": name, "images": (picture,), **more}
+        return {
+            "test": [
+                {
+                    "id": str(number),
+                    "question": f"What is {kind}?",
+                    "target": f"It is {kind}.",
+                    "parts": (kind,),
+                    **common,
+                }
+                for number, kind in enumerate(kinds)
+            ]
+        }
+
+    return written
+
+
+WILD_FILES = ("questions.jsonl", "context.jsonl", "answers_gpt4.jsonl")
+COCO_FILES = ("qa90_questions.jsonl", "caps_boxes_coco2014_val_80.jsonl", "qa90_gpt4_answer.jsonl")
+
 BENCHMARKS: dict[str, Release] = {
     "pope": pope,
     "mme": mme,
@@ -223,4 +262,15 @@ BENCHMARKS: dict[str, Release] = {
     "nlvr": nlvr,
     "nlvr2": nlvr2,
     "coco_objects": coco_objects,
+    "llava_bench": llava_bench_in("llava_bench", ".", WILD_FILES, "images/a.jpg"),
+    "llava_bench_wild": llava_bench_in(
+        "llava_bench_wild", "llava-bench-in-the-wild", WILD_FILES, "llava-bench-in-the-wild/images/001.jpg"
+    ),
+    "llava_bench_coco": llava_bench_in(
+        "llava_bench_coco",
+        "llava_bench",
+        COCO_FILES,
+        "coco/val2014/COCO_val2014_000000441147.jpg",
+        source_ids=("coco:441147",),
+    ),
 }

@@ -12,7 +12,11 @@ def gqa(write: Writer) -> Expected:
         row = {"semantic": [], "entailed": [], "question": "What is it?", "imageId": image, "isBalanced": True}
         return {**row, **answer}
 
-    rows = {"202218649": question("n578564", answer="picture"), "05451384": question("2382986", answer="blue")}
+    rows: dict[str, Any] = {
+        "202218649": question("n578564", answer="picture"),
+        "05451384": question("2382986", answer="blue")
+        | {"types": {"semantic": "attr", "structural": "query", "detailed": "directWhich"}},
+    }
     write.json("gqa/questions1.2/testdev_balanced_questions.json", rows)
     write.image("gqa/images/n578564.jpg", "gqa/images/2382986.jpg")
     common = {"task": "gqa", "question": "What is it?"}
@@ -30,6 +34,7 @@ def gqa(write: Writer) -> Expected:
                 "target": "blue",
                 "images": ("gqa/images/2382986.jpg",),
                 "source_ids": ("vg:2382986",),
+                "parts": ("query", "attr"),
                 **common,
             },
         ]
@@ -46,7 +51,7 @@ def vsr(write: Writer) -> Expected:
     write.jsonl("vsr/data/splits/zeroshot/test.jsonl", rows)
     write.image("vsr/images/000000372029.jpg")
     write.coco("train2014/506296")
-    common = {"task": "vsr", "candidates": ("true", "false")}
+    common = {"task": "vsr", "candidates": ("true", "false"), "parts": ("on",)}
     first = {
         "target": "true",
         "question": "The dog is on the surfboard.",

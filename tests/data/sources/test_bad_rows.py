@@ -176,6 +176,6 @@ def test_a_bad_row_stops_the_reading_unless_told_otherwise(tmp_path: Path) -> No
     RELEASES["msvd_qa"](Writer(tmp_path))
     (tmp_path / "msvd_qa" / "YouTubeClips" / "-7KMZQEsJW4_205_208.avi").unlink()
     data = source("msvd_qa")
-    with pytest.raises(BadRow, match=r"val_qa.json, record 1: there is no picture") as caught:
+    with pytest.raises(BadRow, match=r"val_qa.json, record 1: the video of row .30933. is missing") as caught:
         list(read_rows(data, data.files(tmp_path), "val"))
     assert caught.value.reason == Reason.MISSING_IMAGE

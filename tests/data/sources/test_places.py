@@ -162,3 +162,16 @@ def test_broken_answer_lists(name: str, content: str, message: str, tmp_path: Pa
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=message):
         read_answer_list(tmp_path / name)
+
+
+def test_lavis_form_of_video_questions(tmp_path: Path) -> None:
+    write = Writer(tmp_path)
+    row = {"video": "video7.mp4", "question": "who?", "answer": "man", "question_id": 9}
+    write.json("msrvtt_qa/qa_test.json", [row])
+    write.json("msrvtt_qa/train_ans2label.json", {"man": 0, "cat": 1})
+    write.text("msrvtt_qa/videos/video7.mp4", "no video")
+    data = source("msrvtt_qa")
+    (example,) = read_rows(data, data.files(tmp_path), "test")
+    assert (example.id, example.question, example.target) == ("9", "who?", "man")
+    assert str(example.images[0]).startswith(str(tmp_path / "msrvtt_qa/videos/video7.mp4"))
+    assert data.candidates(data.files(tmp_path)) == ("man", "cat")

@@ -54,6 +54,10 @@ def test_the_suites() -> None:
     assert {"coco_caption", "okvqa", "aokvqa_da", "textcaps", "ocrvqa"} <= set(SUITES["instructblip-held-in"])
     llava = ("vqav2", "gqa", "vizwiz", "scienceqa_img", "textvqa", "pope", "mme", "seed", "mm_vet")
     assert set(llava) <= set(SUITES["llava-1.5"])
+    assert {item.name: item.info.splits["test"] for item in suite("llava-bench") if item.info} == {
+        "llava_bench_coco": 90,
+        "llava_bench_wild": 60,
+    }
     assert {item.task for item in suite("world")} == set(TASKS)
     assert "pope" in SUITES["hallucination"]
     assert all(name in BENCHMARKS for members in SUITES.values() for name in members)

@@ -90,6 +90,21 @@ def test_a_built_set_gives_the_same_rows(tmp_path: Path) -> None:
     assert item.examples(root) == read
 
 
+def test_questions_too_difficult_for_direct_answers_are_not_scored(tmp_path: Path) -> None:
+    """eval_predictions.py of allenai/aokvqa: without them where direct answers are scored, with them for choices."""
+    item, test = benchmark("aokvqa_da"), benchmark("aokvqa_da_test")
+    root = write_release(item, tmp_path)
+    for split in ("val", "test"):
+        path = root / "aokvqa" / f"aokvqa_v1p0_{split}.json"
+        (row,) = json.loads(path.read_text())
+        path.write_text(json.dumps([row, {**row, "question_id": "hard", "difficult_direct_answer": True}]))
+    assert [row.id for row in item.examples(root)] == ["22MexNkBPpdZGX6sxbxVBH"]
+    choices = benchmark("aokvqa_mc").examples(root)
+    assert [row.id for row in choices] == [row.id for row in test.examples(root)] == ["22MexNkBPpdZGX6sxbxVBH", "hard"]
+    score = benchmark("aokvqa_mc").score(choices, [Given("cab"), Given("train")])
+    assert score.value == 50 and score.details["parts"] == {"difficult direct answer": {"value": 0.0, "n": 1}}
+
+
 @needs_photographs
 def test_real_rows_of_pope_vqav2_and_vsr(tmp_path: Path) -> None:
     write = Writer(tmp_path)

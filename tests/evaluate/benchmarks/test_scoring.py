@@ -51,14 +51,46 @@ def test_mme_adds_accuracy_and_accuracy_of_pairs() -> None:
     examples, answers = mme_rows({"existence": "11 10 11 00", "count": "11 11", "code_reasoning": "10 11"})
     score = benchmark("mme").score(examples, answers)
     # existence: 5 of 8 and 2 of 4 pictures; count: all; code_reasoning: 3 of 4 and 1 of 2.
-    assert score.details["tasks"]["existence"] == {
-        "accuracy": 62.5, "accuracy_plus": 50.0, "points": 112.5, "n": 8,
-    }  # fmt: skip
+    existence = score.details["tasks"]["existence"]
+    assert [existence[name] for name in ("accuracy", "accuracy_plus", "points", "n")] == [62.5, 50.0, 112.5, 8]
     assert score.value == score.details["perception"] == pytest.approx(112.5 + 200)
     assert score.details["cognition"] == pytest.approx(125)
     assert score.details["unparsed"] == sum(given.answer == "I cannot tell" for given in answers) == 4
     low, high = score.interval()
     assert low < score.value <= high + 1e-9
+
+
+def test_every_task_of_mme_has_an_interval() -> None:
+    examples, answers = mme_rows({"existence": "11 10 11 00", "count": "11 11"})
+    tasks = benchmark("mme").score(examples, answers).details["tasks"]
+    low, high = tasks["existence"]["interval"]
+    assert 0 <= low < tasks["existence"]["points"] < high <= 200
+    assert tasks["count"]["interval"] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("text", "fruits"),
+    [
+        ("a small orange circle and an orange ring", 0),
+        ("an orange and white cat, all orange", 0),
+        ("a hot orange dog", 0),
+        ("An orange.", 1),
+        ("an orange and a cup; two oranges in a bowl", 2),
+        ("orange slices next to the orange on the left", 2),
+    ],
+)
+def test_the_colour_orange_is_no_fruit(text: str, fruits: int) -> None:
+    row = Example("1", "coco_objects", references=("orange", "cup", "bowl", "cat", "dog"))
+    score = benchmark("coco_objects").score([row], [Given(text)])
+    named = sum(word in text for word in ("cup", "bowl", "cat", "dog"))
+    assert (score.details["mentions"], score.value) == (fruits + named, 0)
+
+
+def test_pope_counts_what_it_takes_for_a_yes() -> None:
+    rows = [Example(str(n), "pope", target="no", candidates=("yes", "no"), parts=("random",)) for n in range(5)]
+    said = ("", "There is a car", "There is no car", "Yes.", "no")
+    details = benchmark("pope").score(rows, [Given(text) for text in said]).details
+    assert (details["empty"], details["neither"], details["yes_ratio"]) == (1, 1, 0.6)
 
 
 def test_mme_reads_the_first_four_letters_as_the_official_calculation_does() -> None:
@@ -165,6 +197,15 @@ def test_a_choice_in_words_or_by_its_scores() -> None:
     assert wrong.value == 0.0 and wrong.details["unparsed"] == 2
 
 
+def test_rows_whose_answer_is_no_candidate_are_counted() -> None:
+    """Of the answers of a training split, which are all that can be ranked."""
+    item = benchmark("msvd_qa")
+    rows = [replace(question("1"), candidates=("cat", "man"), target=answer) for answer in ("man", "zebra")]
+    score = item.score(rows, [Given(scores=[0.0, 1.0])] * 2)
+    assert (score.value, score.details) == (50.0, {"unparsed": 0, "no_right_candidate": 1})
+    assert "no_right_candidate" not in item.score(rows[:1], [Given(scores=[0.0, 1.0])]).details
+
+
 def test_statements_are_read_by_their_first_word() -> None:
     item = benchmark("vsr")
     example = Example("1", "vsr", target="true", candidates=("true", "false"))
@@ -194,7 +235,7 @@ def test_parts_stand_in_the_details() -> None:
     [
         ([], "has 1 rows and 0 answers"),
         ([Given()], r"Row '1' of iconqa has no answer"),
-        ([Given(scores=[1.0])], "has 3 candidates and scores of 1"),
+        ([Given(scores=[1.0])], "has 3 candidates .* and scores of 1"),
     ],
 )
 def test_answers_that_do_not_fit_are_told(answers: list[Given], message: str) -> None:

@@ -23,13 +23,19 @@ def test_judge_decides_only_where_the_two_differ() -> None:
     items = [Item("1", A, A, 4), Item("2", A, B, 4), Item("3", A, B, 4), Item("4", A, B, 4)]
     asked: list[str] = []
 
-    def ask(item: Item) -> str | None:
-        asked.append(item.id)
-        return {"2": C, "3": "Both are good.", "4": None}[item.id]
+    def ask(name: str) -> str | None:
+        asked.append(name)
+        return {"2": C, "3": "Both are good.", "4": None}[name]
 
-    decisions = by_judge(items, ask)
+    decisions, unread = by_judge(items, ask)
+    assert unread == ["3"]
     assert asked == ["2", "3", "4"]
     assert [(d.answer, d.source) for d in decisions] == [(A, "first"), (C, "judge"), (A, "first"), (A, "first")]
+
+
+def test_a_judge_that_talks_nonsense_decides_nothing() -> None:
+    with pytest.raises(DataError, match=r"None of the judge's 1 replies names one option \(the first is 'Both!'\)"):
+        by_judge([Item("1", A, B, 4), Item("2", A, A, 4)], lambda _: "Both!")
 
 
 def test_the_judge_sees_both_reasons() -> None:

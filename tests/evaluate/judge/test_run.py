@@ -14,8 +14,9 @@ from vistune.errors import DataError, InputError, JudgeError
 from vistune.evaluate.judge.cache import ReplyCache
 from vistune.evaluate.judge.folder import by_question, read_questions
 from vistune.evaluate.judge.judges import Endpoint, LocalJudge
+from vistune.evaluate.judge.review_tasks import plan_reviews
 from vistune.evaluate.judge.rules import Rules
-from vistune.evaluate.judge.run import plan_tasks, run_judge
+from vistune.evaluate.judge.run import run_judge
 
 __all__ = ["quick"]
 
@@ -53,7 +54,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 def judge_all(bench: Path, judge: Any, out: Path, cache: Path | None = None, parallel: int = 4, **ways: Any) -> None:
     answers = by_question(bench / "ours.jsonl")
-    tasks = plan_tasks(read_questions(bench), answers, Rules(ways.pop("rules", None)), judge.settings(), **ways)
+    tasks = plan_reviews(read_questions(bench), answers, Rules(ways.pop("rules", None)), judge.settings(), **ways)
     run_judge(tasks, judge, out, None if cache is None else ReplyCache(cache), parallel)
 
 
@@ -163,9 +164,9 @@ def test_answers_that_do_not_fit_the_questions(bench: Path, tmp_path: Path) -> N
     rules, questions = Rules(), read_questions(bench)
     answers = by_question(bench / "ours.jsonl")
     with pytest.raises(DataError, match=r"1 questions have no answer \(3\)"):
-        plan_tasks(questions, {k: v for k, v in answers.items() if k != 3}, rules, {})
+        plan_reviews(questions, {k: v for k, v in answers.items() if k != "3"}, rules, {})
     with pytest.raises(DataError, match=r"unknown questions \(77\)"):
-        plan_tasks(questions, {**answers, 77: {"text": "x"}}, rules, {})
+        plan_reviews(questions, {**answers, "77": {"text": "x"}}, rules, {})
     write(tmp_path / "twice.jsonl", [{"question_id": 0, "text": "x"}] * 2)
     with pytest.raises(DataError, match="stands there twice"):
         by_question(tmp_path / "twice.jsonl")
@@ -200,7 +201,7 @@ def test_rule_file_in_the_released_form(bench: Path, tmp_path: Path) -> None:
     assert "[AI 1]" in server.requests[0]["messages"][1]["content"]
     rules.write_text(json.dumps({"conv": {"role": "AI", "prompt": "x"}}))
     with pytest.raises(InputError, match="has no rule 'llava_bench_"):
-        plan_tasks(read_questions(bench), by_question(bench / "ours.jsonl"), Rules(rules), {})
+        plan_reviews(read_questions(bench), by_question(bench / "ours.jsonl"), Rules(rules), {})
 
 
 @pytest.mark.skipif(not BENCH.is_dir(), reason="the real LLaVA-Bench files are not beside the project")
@@ -209,7 +210,7 @@ def test_the_real_benchmark_joins() -> None:
     assert len(questions) == 90
     assert {question.sees for question in questions} == {"boxes"}
     official = Rules(BENCH / "rule.json")
-    tasks = plan_tasks(questions, by_question(BENCH / "qa90_gpt4_answer.jsonl"), official, {})
+    tasks = plan_reviews(questions, by_question(BENCH / "qa90_gpt4_answer.jsonl"), official, {})
     words = tasks[0].messages[1]["content"]
     assert words.startswith("[Context]\nTwo antique suitcases sit stacked one on top of the other.\n")
     assert "\n\nsuitcase: [0.167, 0.025, 0.989, 0.445]\n" in words
@@ -223,3 +224,26 @@ def test_a_model_in_this_process_judges(bench: Path, tmp_path: Path) -> None:
 
     judge_all(bench, LocalJudge(Predictor(), "local"), tmp_path / "out.jsonl")  # type: ignore[arg-type]
     assert {tuple(row["tuple"]) for row in rows_of(tmp_path / "out.jsonl")} == {(5.0, 9.0)}
+
+
+def test_equal_answers_in_both_orders_are_two_reviews(bench: Path, tmp_path: Path) -> None:
+    """The reference judged beside itself reads the same in either order: asked twice, and gone on with rightly."""
+    answers = by_question(bench / "answers_gpt4.jsonl")
+    out = tmp_path / "out.jsonl"
+    with JudgeServer(lambda _: "8 7\nwhy") as server:
+        for _ in range(2):
+            judge = Endpoint("judge", server.url)
+            tasks = plan_reviews(read_questions(bench), answers, Rules(), judge.settings(), both_orders=True)
+            assert len({task.key for task in tasks}) == 2 * COUNT
+            run_judge(tasks[:-1] if not out.exists() else tasks, judge, out, ReplyCache(tmp_path / "cache"))
+    assert len(server.requests) == len(rows_of(out)) == 2 * COUNT
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_judge_that_is_away_ends_the_run(bench: Path, tmp_path: Path) -> None:
+    with (
+        JudgeServer(ours_is_better, [500] * 99) as server,
+        pytest.raises(JudgeError, match=r"^The judge 'judge' refused with HTTP 500"),
+    ):
+        judge_all(bench, Endpoint("judge", server.url, retries=0), tmp_path / "out.jsonl", parallel=2, repeats=5)
+    assert len(server.requests) <= 10

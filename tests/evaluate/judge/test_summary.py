@@ -10,6 +10,7 @@ import pytest
 
 from vistune.errors import DataError
 from vistune.evaluate.judge.parse import parse_scores
+from vistune.evaluate.judge.ratios import in_order
 from vistune.evaluate.judge.reviews import read_reviews
 from vistune.evaluate.judge.summary import summarize
 
@@ -111,3 +112,20 @@ def test_reviews_of_nonsense_alone_are_an_error(tmp_path: Path) -> None:
     reviews = read_reviews(write(tmp_path / "r.jsonl", {"question_id": 0, "content": "Lovely."}))
     with pytest.raises(DataError, match="None of the 1 reviews begins with a line of two scores"):
         summarize(reviews)
+
+
+def test_rounds_that_say_the_same_make_nothing_surer(tmp_path: Path) -> None:
+    """Reviews of one question are no further questions: the interval is that of one round."""
+    once = [{"question_id": n, "category": "ab"[n % 2], "content": f"8 {n % 7 + 2}"} for n in range(40)]
+    thrice = [{**row, "repeat": repeat} for repeat in range(3) for row in reversed(once)]
+    first, all_three = (
+        summarize(read_reviews(write(tmp_path / f"{len(rows)}.jsonl", *rows))) for rows in (once, thrice)
+    )
+    assert all_three["interval"] == pytest.approx(first["interval"])
+    assert all_three["categories"]["a"]["interval"] == pytest.approx(first["categories"]["a"]["interval"])
+    assert (first["n"], all_three["n"]) == (40, 120)
+    assert all_three["rounds"]["deviation"] == pytest.approx(0)
+
+
+def test_ids_in_the_order_of_their_numbers() -> None:
+    assert in_order(["v1_10", "v1_9", "2", "v1_9", "10"]) == ["2", "10", "v1_9", "v1_10"]

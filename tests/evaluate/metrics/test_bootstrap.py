@@ -43,6 +43,15 @@ def test_a_paired_difference_is_surer_than_two_intervals() -> None:
     assert a.interval()[1] > b.interval()[0]
 
 
+@pytest.mark.parametrize("value", [0.1, 1 / 7, 100 / 3])
+def test_where_all_are_alike_the_interval_is_the_value(value: float) -> None:
+    """Sums of thousands of numbers are rounded; the interval still holds the figure."""
+    score = mean_score([value] * 4241)
+    assert score.interval() == (score.value, score.value)
+    found = compare_scores(score, mean_score([2 * value] * 4241))
+    assert (found.low, found.high) == (found.difference, found.difference)
+
+
 def test_a_run_does_not_differ_from_itself() -> None:
     score = coins(50, 0.5, seed=0)
     found = compare_scores(score, score)

@@ -33,6 +33,13 @@ def test_letters_are_read_as_in_the_published_result_files() -> None:
         ("I think The answer is B.", 3, 1),
         ("The answer is B!", 3, 1),
         ("The answer is B", 3, None),
+        ("The answer is B\n", 3, None),
+        ("the answer is B.", 3, None),
+        ("A.B", 3, None),
+        ("A. ", 3, 0),
+        ("AB", 3, None),
+        ("D", 3, None),
+        ("The answer is D. ", 3, None),
         ("The answer is A. The answer is B.", 3, None),
         ("The answer is A. The answer is A.", 3, None),
         ("E. The answer is A.", 3, None),
@@ -79,3 +86,12 @@ def test_the_right_option_alone_will_do() -> None:
 def test_no_choice_is_wrong_and_counted() -> None:
     score = choice_accuracy([1, None, 0], [1, 1, 1])
     assert (score.per_sample, score.details) == ([100, 0, 0], {"unparsed": 1})
+
+
+def test_other_predictions_and_references_are_refused() -> None:
+    with pytest.raises(InputError, match="Prediction 1 is None"):
+        scienceqa(["A", None], [0, 1])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="answer_index 'A'"):
+        scienceqa(["A"], ["A"])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="answer_index True"):
+        scienceqa(["A"], [{"answer_index": True, "n_choices": 2}])

@@ -17,7 +17,7 @@ ODD = [json.loads(line) for line in (Path(__file__).parent / "ptb_odd.jsonl").re
 
 @pytest.mark.parametrize("row", ODD, ids=lambda row: ascii(row["raw"])[:40])
 def test_odd_texts(row: dict[str, str]) -> None:
-    assert " ".join(ptb_tokenize(row["raw"], following="")) == row["tokenized"]
+    assert " ".join(ptb_tokenize(row["raw"], following="x")) == row["tokenized"]
 
 
 @needs_truth
@@ -42,9 +42,29 @@ def test_the_next_line_decides_on_a_letter_at_the_end() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("lines", "tokens"),
+    [
+        (["vitamin C.", "  A cat"], ["vitamin c", "a cat"]),
+        (["vitamin C.", "", " ", "The dog"], ["vitamin c", "", "", "the dog"]),
+        (["vitamin C.", "", ""], ["vitamin c.", "", ""]),
+        (["vitamin C.", "The"], ["vitamin c.", "the"]),  # the last line ends with the file, not with a line break
+        (["vitamin C.", "The", ""], ["vitamin c", "the", ""]),
+        (["C.", " <b> x"], ["c", "<b> x"]),
+        (["on the gr\u2019ss.", "A cat"], ["on the gr 's s", "a cat"]),
+        (["a cell ho\u2019ne.", "An owl"], ["a cell ho \u2019n e", "an owl"]),
+        (["see No.", "", "5 dogs"], ["see no", "", "5 dogs"]),
+        (["it was '90"], ["it was 90"]),
+        (["it was '90", "x"], ["it was '90", "x"]),
+    ],
+)
+def test_lines_as_the_java_program_made_of_them(lines: list[str], tokens: list[str]) -> None:
+    assert [" ".join(found) for found in tokenize_lines(lines)] == tokens
+
+
 def test_words_beside_each_other_do_not_change_a_token() -> None:
     """Chunks of text are tokenised once and kept; what may look over a space must not be."""
     for row in ODD:
         for chunk in row["raw"].split(" "):
-            ptb_tokenize(chunk, "")
-    assert [" ".join(ptb_tokenize(row["raw"], "")) for row in ODD] == [row["tokenized"] for row in ODD]
+            ptb_tokenize(chunk, "x")
+    assert [" ".join(ptb_tokenize(row["raw"], "x")) for row in ODD] == [row["tokenized"] for row in ODD]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from tests.evaluate.metrics.truth import FOLDER, load, needs_truth
 
 from vistune.errors import InputError
 from vistune.evaluate.metrics import nlvr, pope, roc_auc
+from vistune.evaluate.metrics.yes_no import nlvr_sentence
 
 
 @needs_truth
@@ -25,7 +27,17 @@ def test_pope_equals_the_official_figures(category: str) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "right"),
-    [("No", "no"), ("no, never", "no"), ("It is not", "no"), ("NO", "yes"), ("Nope", "yes"), ("Yes. No", "yes")],
+    [
+        ("No", "no"),
+        ("no, never", "no"),
+        ("It is not", "no"),
+        ("NO", "yes"),
+        ("Nope", "yes"),
+        ("Yes. No", "yes"),
+        ("no!", "yes"),
+        ("", "yes"),
+        ("cannot", "yes"),
+    ],
 )
 def test_what_pope_takes_for_a_no(answer: str, right: str) -> None:
     assert pope([answer], [right]).value == 100
@@ -54,6 +66,25 @@ def test_nlvr_counts_what_is_neither_true_nor_false() -> None:
     score = nlvr(["True", "maybe", "false"], ["true", "true", "False"], ["1", "1", "2"])
     assert score.per_sample == [100, 0, 100]
     assert score.details == {"consistency": 50, "unparsed": 1}
+    score = nlvr(["true"] * 3, ["true", "false", "true"], ["7-0", "7-1", "8-0"])
+    assert score.details["consistency"] == 50
+
+
+@pytest.mark.parametrize(
+    ("identifier", "sentence"),
+    [
+        ("1572-0", "1572"),
+        ("1572-0-3", "1572"),
+        ("dev-1572-0-0.png", "1572"),
+        ("dev-850-2-1", "dev-850-1"),
+        ("test1-0-1-0", "test1-0-0"),
+        ("q1", None),
+        ("12", None),
+        ("dev-850-1", None),  # a sentence already
+    ],
+)
+def test_the_sentence_of_an_official_identifier(identifier: str, sentence: str | None) -> None:
+    assert nlvr_sentence(identifier) == sentence
 
 
 def test_auc_is_that_of_scikit_learn_and_so_are_its_resamples() -> None:
@@ -85,8 +116,18 @@ def test_auc_refuses(scores: list[float], labels: list[int], said: str) -> None:
         roc_auc(scores, labels)
 
 
+def test_auc_without_scikit_learn_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    with pytest.raises(InputError, match=r"vistune\[eval\]"):
+        roc_auc([0.1, 0.2], [0, 1])
+
+
 def test_other_labels_are_refused() -> None:
     with pytest.raises(InputError, match="Reference 0 is 'maybe'"):
         pope(["yes"], ["maybe"])
+    with pytest.raises(InputError, match="Prediction 0 is None"):
+        pope([None], ["yes"])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="Prediction 0 is 1"):
+        nlvr([1], ["true"])  # type: ignore[list-item]
     with pytest.raises(InputError, match="Reference 0 is 'yes'"):
         nlvr(["true"], ["yes"], ["1"])

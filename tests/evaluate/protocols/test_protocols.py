@@ -12,7 +12,7 @@ import pytest
 from vistune.data.example import Example
 from vistune.data.sources.scienceqa_chat import chat_texts
 from vistune.errors import RecipeError
-from vistune.evaluate.benchmarks import BENCHMARKS, benchmark, suite
+from vistune.evaluate.benchmarks import BENCHMARKS, Given, benchmark, suite
 from vistune.evaluate.protocols import PROTOCOLS, own_protocol, protocol
 from vistune.infer.settings import Arguments
 
@@ -48,10 +48,18 @@ def test_the_published_prompts_of_instructblip() -> None:
 def test_the_published_prompts_of_llava_15() -> None:
     assert words("gqa", "llava-1.5") == words("pope", "llava15") == f"q?\n{SHORT}"
     assert words("textvqa", "llava-1.5") == f"q?\nReference OCR token: w, v\n{SHORT}"
+    # All tokens, and the line without any: row 97b1112b17015396 of llava_textvqa_val_v051_ocr.jsonl.
+    for tokens in (("t",) * 40, ()):
+        asked = protocol("llava-1.5").prompt(benchmark("textvqa"), replace(ROW, ocr_tokens=tokens)).instruction
+        assert asked == f"q?\nReference OCR token: {', '.join(tokens)}\n{SHORT}"
     assert words("vizwiz", "llava-1.5") == (
         f"q?\nWhen the provided information is insufficient, respond with 'Unanswerable'.\n{SHORT}"
     )
-    assert words("scienceqa_img", "llava-1.5") == f"hint\nq?\nA. a\nB. b\n{LETTER}"
+    # Rows 26 and 4 of llava_test_CQM-A.json: "Context: Select the better estimate.\nHow long ...", and none without it.
+    assert words("scienceqa_img", "llava-1.5") == f"Context: hint\nq?\nA. a\nB. b\n{LETTER}"
+    bare = protocol("llava-1.5").prompt(benchmark("scienceqa_img"), replace(ROW, context=""))
+    assert bare.instruction == f"q?\nA. a\nB. b\n{LETTER}"
+    assert words("mmbench_dev", "llava-1.5") == f"hint\nq?\nA. a\nB. b\n{LETTER}"
     assert words("seed", "llava-1.5") == f"q?\nA. a\nB. b\n{LETTER}"
     assert words("mmbench_cn", "llava-1.5").endswith("请直接回答选项字母。")
     assert words("mm_vet", "llava-1.5") == "q?"
@@ -144,6 +152,15 @@ def test_letters_are_read_by_llavas_rule(text: str, answer: str) -> None:
     assert protocol("llava-1.5").extract(benchmark("scienceqa_img"), ROW, text) == answer
 
 
+def test_llava_answers_vqa_in_the_form_of_its_script() -> None:
+    """Else the official evaluator, which leaves unanimous answers as they are, counts "Yes" as wrong."""
+    item, row = benchmark("vqav2_val"), replace(ROW, target=None, references=("yes",) * 10)
+    said = protocol("llava-1.5").extract(item, row, "Yes")
+    assert item.score([row], [Given(said)]).value == 100 > item.score([row], [Given("Yes")]).value
+    assert protocol("llava-1.5").extract(benchmark("okvqa"), ROW, "The Two dogs.") == "2 dogs"
+    assert protocol("instructblip").extract(item, ROW, "Yes") == "Yes"
+
+
 def test_choices_are_read_in_words_or_by_letter() -> None:
     row = Example("1", "x", choices=("a dog", "A", "cat"))
     how = protocol("plain")
@@ -175,6 +192,14 @@ def test_the_picture_world_has_words_of_its_own() -> None:
     assert said["identifier"].instruction == f"[Visual Question Answering:count] {row.instruction}"
     assert all(prompted.candidates == row.candidates for prompted in said.values())
     assert protocol("identifier").settings(item)["style"] == "identifier"
+
+
+def test_the_closing_token_of_candidates() -> None:
+    # As published for the papers' sets; the picture world's own choice; a protocol's file stands before both.
+    assert protocol("instructblip").ranking(benchmark("world_count"))["closing_token"] is False
+    assert protocol("instructblip").ranking(benchmark("visdial"))["closing_token"] is None
+    said = replace(protocol("llava-1.5"), closing_token=True)
+    assert said.ranking(benchmark("world_count"))["closing_token"] is True
 
 
 def own(tmp_path: Path, text: str, name: str = "mine.yaml") -> Path:
@@ -213,10 +238,21 @@ closing_token: true
     assert protocol(str(second)).prompt(benchmark("vsr"), ROW).instruction == "True? q?"
 
 
+def test_the_shortest_answer_is_no_longer_than_the_longest(tmp_path: Path) -> None:
+    how = protocol(own(tmp_path, "extends: llava-1.5\nprompts: {nocaps: {text: x, decoding: {min_new_tokens: 200}}}"))
+    assert how.decoding(benchmark("gqa"))["max_new_tokens"] == 128
+    with pytest.raises(RecipeError, match="answers to nocaps of at least 200 and at most 128 tokens"):
+        how.settings(benchmark("nocaps"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("prompts: {gqa: {text: '{quesion}'}}", "has the field 'quesion'"),
+        ("prompts: {gqa: {text: '{quesion}'}}", r"gqa.text is '{quesion}', which has the field 'quesion'.*[^.]\.$"),
+        ("prompts: {vrs: {text: q}}", r"line 1: prompts.vrs names no benchmark and no data set; did you mean 'vsr'\?"),
+        ("prompts:\n  world_size: {text: q}", "line 2: prompts.world_size would not be used"),
+        ("answer: {all: score}", "answer.all is 'score', expected 'generate' or 'rank'"),
+        ("", "is empty; expected a mapping"),
         ("prompts: {gqa: {words: x}}", "unknown key 'prompts.gqa.words'"),
         ("decoding: {all: {num_beam: 3}}", "did you mean 'num_beams'"),
         ("decoding: {all: {num_beams: 0}}", "num_beams is 0"),

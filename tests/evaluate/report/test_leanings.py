@@ -27,6 +27,11 @@ def test_bins_cover_long_texts() -> None:
     assert found["bins"][-1]["answers"] >= 1 / 301
 
 
+def test_many_right_answers_do_not_hide_how_long_answers_are() -> None:
+    found = lengths(["one two three four five"] * 3 + ["one"] * 7, [["one"] * 10] * 10)
+    assert [entry["answers"] for entry in found["bins"]] == [0, 0.7, 0, 0, 0, 0.3]
+
+
 def test_yes_is_told_over_rows_about_yes_and_no() -> None:
     examples = [
         Example("1", "q", references=("yes", "yes", "no")),

@@ -54,6 +54,14 @@ def test_a_picture_comes_once_and_a_broken_one_is_told(tmp_path: Path) -> None:
     assert str(gone) in by_picture[False]["problem"]
 
 
+def test_a_long_prompt_keeps_what_is_asked_at_its_end(tmp_path: Path) -> None:
+    asked = f"Dialog history: {'Question: what Answer: that ' * 40}\n Question: who is it? Short answer:"
+    [example] = [Example("1", "visdial", instruction=asked, target="a", candidates=("a", "b"))]
+    _, [card] = kept(tmp_path, "visdial", [example], [Given(scores=[0.0, 1.0])], [0.5])
+    assert card["prompt"].startswith("Dialog history: Question") and len(card["prompt"]) < 410
+    assert card["prompt"].endswith("Question: who is it? Short answer:")
+
+
 def test_analysis_without_a_figure_tells_only_what_was_said(tmp_path: Path) -> None:
     examples = [Example(str(row), "vizwiz", question="What?", instruction="What?") for row in range(4)]
     answers = [Given("a cup"), Given("a cup"), Given("a cup"), Given("tea")]

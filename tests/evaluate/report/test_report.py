@@ -88,7 +88,7 @@ def test_figures_stand_beside_published_ones_on_the_papers_scale(tmp_path: Path)
     assert "121.9" in page.words
     assert "InstructBLIP table 1" in page.words
     first, *others = re.findall(r"^\| (.+) \|$", markdown.split("InstructBLIP table 1")[1].split("##")[0], re.M)[2:]
-    assert first.split(" | ") == ["mine (measured)", "105.1", "44.2"]
+    assert first.split(" | ") == ["mine (measured)", "105.1 [94.6, 115.6]", "44.2 [39.8, 48.7]"]
     assert "InstructBLIP (Vicuna-13B) (published) | 121.9 | 49.5" in others
 
 
@@ -99,13 +99,63 @@ def test_split_without_public_answers_has_no_figure(tmp_path: Path) -> None:
     assert "no public answers" in page.words
     assert "submissions/vizwiz.json" in page.words
     own = next(line for line in markdown.splitlines() if line.startswith("| mine (measured)"))
-    assert own.strip("| ").split(" | ")[1:] == ["–", "40.0"]
+    # In the order of the paper's table.
+    assert own.strip("| ").split(" | ")[1:] == ["40.0 [36.0, 44.0]", "–"]
 
 
 def test_parts_of_pope_stand_beside_published_parts(tmp_path: Path) -> None:
     details = {"categories": {"random": {"f1": 0.811}, "popular": {"f1": 0.722}, "adversarial": {"f1": 0.633}}}
     _, markdown = report(tmp_path, [entry("pope", 72.0, details=details)])
     assert "| mine (measured) | 81.1 | 72.2 | 63.3 |" in markdown
+
+
+def test_parts_have_intervals_where_break_downs_have_them(tmp_path: Path) -> None:
+    values = [
+        {"value": "random", "figure": 81.1, "n": 40, "interval": [75.0, 87.0], "gap": 1.0, "gap_interval": None},
+        {"value": "popular", "figure": 72.2, "n": 9, "interval": None, "gap": -1.0, "gap_interval": None},
+    ]
+    by = [{"column": "part of the data", "values": values, "largest_gap": None}]
+    page, markdown = report(tmp_path, [entry("pope", 72.0, analysis={"by": by})])
+    assert "| mine (measured) | 81.1 [75.0, 87.0] | 72.2 | – |" in markdown
+    assert "81.1[75.0, 87.0]" in page.words
+
+
+def test_every_column_of_llavas_table_of_scienceqa(tmp_path: Path) -> None:
+    """IMG is a part of all questions, and what InstructBLIP is measured on."""
+    parts = {name: {"value": 50.0 + place, "n": 9} for place, name in enumerate(("NAT", "IMG", "G7-12"))}
+    _, markdown = report(tmp_path, [entry("scienceqa", 60.0, details={"parts": parts}), entry("scienceqa_img", 51.0)])
+    table = markdown.split("## LLaVA table 7")[1].split("##")[0]
+    head = next(line for line in table.splitlines() if line.startswith("| "))
+    names = ["NAT", "SOC", "LAN", "TXT", "IMG", "", "NO", "G1-6", "G7-12"]
+    told = [f"ScienceQA, {name}" if name else "ScienceQA IMG" for name in names]
+    assert head.strip("| ").split(" | ") == [*told, "ScienceQA"]
+    own = next(line for line in table.splitlines() if line.startswith("| mine"))
+    assert own.strip("| ").split(" | ")[1:] == [
+        "50.0", "–", "–", "–", "51.0", "51.0 [45.9, 56.1]", "–", "–", "52.0", "60.0 [54.0, 66.0]",
+    ]  # fmt: skip
+    theirs = next(line for line in table.splitlines() if line.startswith("| LLaVA (published)"))
+    assert theirs.count("88.0") == 3  # LAN, and IMG twice
+
+
+def test_yes_and_no_are_told_once(tmp_path: Path) -> None:
+    kinds = {"n": 4, "neither": 0, "kinds": [{"kind": kind, "said": 0.5, "right": 0.5} for kind in ("yes", "no")]}
+    frequent = [{"answer": text, "said": 0.5, "right": 0.5} for text in ("yes", "no", "maybe")]
+    page, _ = report(tmp_path, [entry("pope", 50.0, analysis={"kinds": kinds, "frequent": frequent[:2]})])
+    assert "Share of yes and no" in page.words and "Answers given most" not in page.words
+    page, _ = report(tmp_path, [entry("pope", 50.0, analysis={"kinds": kinds, "frequent": frequent})])
+    assert "Answers given most" in page.words
+
+
+def test_models_trained_on_a_set_are_pointed_at(tmp_path: Path) -> None:
+    page, _ = report(tmp_path, [entry("scienceqa_img", 50.0)])
+    assert "also those of models trained on a set" in page.words and "fine-tuned on the set" in page.words
+    page, _ = report(tmp_path, [entry("gqa", 50.0)])
+    assert "also those of models trained on a set" not in page.words
+
+
+def test_a_run_gives_its_model_the_name(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text(json.dumps({"model": "runs/small/model", "benchmarks": [{"name": "x"}]}))
+    assert "<h1>small</h1>" in write_report(tmp_path).read_text(encoding="utf-8")
 
 
 def test_held_in_average_needs_all_four(tmp_path: Path) -> None:

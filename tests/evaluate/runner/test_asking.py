@@ -78,9 +78,10 @@ def test_long_lists_keep_their_best(tiny_checkpoints: dict[str, Path], tmp_path:
     examples = [replace(e, candidates=candidates) for e in questions(tmp_path, 1, 2)]
     row = answered(model, examples, RANKED)["q0"]
     [ranking] = model.rank([examples[0].images[0]], [examples[0].instruction], list(candidates))
-    assert row["of"] == 230 and len(row["scores"]) == 100 and best_of(row) == ranking.answer
+    assert row["of"] == 230 and len(row["scores"]) == 20 and best_of(row) == ranking.answer
+    assert row["candidates"] == [candidates[place] for place in ranking.order[:20]]
     scores = scores_in_order(row, candidates)
-    assert scores.count(float("-inf")) == 130
+    assert scores.count(float("-inf")) == 210
     assert max(range(230), key=scores.__getitem__) == ranking.best
 
 

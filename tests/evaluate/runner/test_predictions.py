@@ -51,6 +51,17 @@ def test_scores_of_the_candidates(tmp_path: Path) -> None:
     assert lines(result.rows)[3]["answer"] == EXAMPLES[3].target
 
 
+def test_rows_of_our_own_have_both(tmp_path: Path) -> None:
+    """Scores where the protocol ranks, but not the best few of many: then the answer says which was the best."""
+    rows = [
+        {"id": e.id, "answer": "no idea", "scores": [float(text == e.target) for text in e.candidates or ()]}
+        for e in EXAMPLES
+    ]
+    assert scored(tmp_path, rows).score.value == 100
+    rows = [{**right(n), "candidates": ["x"], "scores": [1.0], "of": 6} for n in range(20)]
+    assert scored(tmp_path, rows).score.value == 100
+
+
 def test_a_file_of_all_rows_does_for_some(tmp_path: Path) -> None:
     rows = [{"id": example.id, "answer": str(example.target)} for example in WORLD.examples(None)]
     assert scored(tmp_path, rows).score.n == 20
@@ -83,7 +94,7 @@ def test_odd_files(tmp_path: Path, rows: list[Any], said: str) -> None:
 
 
 def test_scores_that_do_not_fit(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="6 candidates and scores of 2"):
+    with pytest.raises(InputError, match=r"6 candidates \('0', .*\) and scores of 2"):
         scored(tmp_path, [*ALL[:-1], {"id": ALL[-1]["id"], "scores": [1, 2]}])
 
 

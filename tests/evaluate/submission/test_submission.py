@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
+import importlib.util
 import json
-import zipfile
 from pathlib import Path
-from xml.etree import ElementTree
 
+import openpyxl
 import pytest
 from tests.data.releases.writing import VQA_HEAD, Writer
 from tests.evaluate.benchmarks.whole import write_release
 
 from vistune.errors import DataError, InputError
 from vistune.evaluate.benchmarks import BENCHMARKS, Given, benchmark
-from vistune.evaluate.submission import write_submission
-from vistune.evaluate.submission.xlsx import workbook
-
-_SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+from vistune.evaluate.submission import check_submission, submission_name, write_submission
+from vistune.evaluate.submission.workbook import write_workbook
 
 
 def submitted(name: str, root: Path, path: Path, words: str = "net") -> int:
@@ -30,24 +27,22 @@ def read(path: Path) -> object:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def table(content: bytes) -> list[list[str]]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.testzip() is None
-        for name in archive.namelist():
-            ElementTree.fromstring(archive.read(name))
-        sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
-    return [["".join(cell.itertext()) for cell in row] for row in sheet.iter(f"{_SHEET}row")]
+def table(path: Path) -> list[list[object]]:
+    """The cells of a workbook, as openpyxl reads them."""
+    (sheet,) = openpyxl.load_workbook(path).worksheets
+    return [list(row) for row in sheet.iter_rows(values_only=True)]
 
 
 @pytest.mark.parametrize("name", [name for name, item in BENCHMARKS.items() if item.submission])
 def test_every_file_is_written(name: str, tmp_path: Path) -> None:
-    path = tmp_path / "submission"
+    path = tmp_path / submission_name(benchmark(name))
     root = tmp_path / "data"
     root.mkdir()
+    read_back = table if path.suffix == ".xlsx" else Path.read_bytes
     assert submitted(name, root, path) > 0
-    first = path.read_bytes()
+    first = read_back(path)
     assert submitted(name, root, path) > 0
-    assert path.read_bytes() == first
+    assert read_back(path) == first
 
 
 def test_vqav2_answers_the_whole_test_split(tmp_path: Path) -> None:
@@ -63,12 +58,18 @@ def test_vqav2_answers_the_whole_test_split(tmp_path: Path) -> None:
         {"question_id": 1001, "answer": ""},
     ]
     (root / "vqav2/v2_OpenEnded_mscoco_test2015_questions.json").unlink()
-    assert write_submission(item, examples, [Given("yes")], tmp_path / "out.json", root) == 1
+    (tmp_path / "out.json").unlink()
+    told = r"takes answers to all questions of test, and there is no .*test2015_questions\.json; fetch it"
+    with pytest.raises(DataError, match=told):
+        check_submission([item], root)
+    with pytest.raises(DataError, match=told):
+        write_submission(item, examples, [Given("yes")], tmp_path / "out.json", root)
+    assert not (tmp_path / "out.json").exists()
 
 
 def test_vizwiz_goes_by_the_pictures_file(tmp_path: Path) -> None:
     submitted("vizwiz", tmp_path, tmp_path / "out.json", "a mug")
-    assert read(tmp_path / "out.json") == [{"image": "VizWiz_test_00000001.jpg", "answer": "a mug"}]
+    assert read(tmp_path / "out.json") == [{"image": "VizWiz_test_00000001.jpg", "answer": "mug"}]
 
 
 def test_aokvqas_file_holds_both_kinds_of_answers(tmp_path: Path) -> None:
@@ -89,17 +90,45 @@ def test_a_ranked_answer_is_the_best_candidate(tmp_path: Path) -> None:
     assert read(tmp_path / "out.json") == {"22MexNkBPpdZGX6sxbxVBH": {"multiple_choice": "train"}}
 
 
+MMBENCH = ["index", "question", "A", "B", "C", "D", "prediction", "category", "l2_category", "split"]
+
+
 def test_mmbench_is_a_workbook_of_every_row(tmp_path: Path) -> None:
+    """The fields that the README of open-compass/MMBench asks for."""
     path = tmp_path / "out.xlsx"
     assert submitted("mmbench", tmp_path, path, "dog") == 5
-    rows = table(path.read_bytes())
-    assert rows[0] == ["index", "question", "A", "B", "C", "D", "prediction"]
+    rows = table(path)
+    assert rows[0] == MMBENCH
     assert rows[1:3] == [
-        ["241", "Which is it?", "cat", "dog", "cow", "", "B"],
-        ["1000241", "Which is it?", "dog", "cow", "cat", "", "A"],
+        [241, "Which is it?", "cat", "dog", "cow", None, "B", "reasoning", "logic", "test"],
+        [1000241, "Which is it?", "dog", "cow", "cat", None, "A", "reasoning", "logic", "test"],
     ]
-    # Red or blue: a dog is neither.
-    assert rows[4] == ["7", "What colour?", "red", "blue", "", "", ""]
+
+
+def test_mmbenchs_server_reads_words_that_name_no_choice(tmp_path: Path) -> None:
+    item = benchmark("mmbench_dev")
+    examples = item.examples(write_release(item, tmp_path))
+    given = [Given("cow", text="C"), Given("", text=" It says meow. "), Given("dog"), Given(""), Given("", text="")]
+    write_submission(item, examples, given, tmp_path / "out.xlsx", tmp_path)
+    rows = table(tmp_path / "out.xlsx")[1:]
+    assert [row[6] for row in rows] == ["C", "It says meow.", "C", None, None]
+    assert {row[9] for row in rows} == {"dev"}
+
+
+def test_seed_bench_has_a_line_a_question(tmp_path: Path) -> None:
+    """As the leaderboard's page and LLaVA's convert_seed_for_submission.py have it."""
+    path = tmp_path / "out.json"
+    assert submitted("seed", tmp_path, path, "option c") == 2
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert lines == [{"question_id": number, "prediction": "C"} for number in ("101669", "92")]
+
+
+def test_answers_to_vqa_and_vizwiz_are_in_the_evaluators_form(tmp_path: Path) -> None:
+    """As LLaVA's two scripts write them: the evaluators compare the words as they are where all people agree."""
+    for name in ("vqav2", "vizwiz"):
+        submitted(name, tmp_path, tmp_path / "out.json", "The Two dogs.")
+        rows = read(tmp_path / "out.json")
+        assert isinstance(rows, list) and rows[0]["answer"] == "2 dogs"
 
 
 def test_rounds_made_here_are_not_submitted(tmp_path: Path) -> None:
@@ -113,12 +142,23 @@ def test_rounds_made_here_are_not_submitted(tmp_path: Path) -> None:
     assert write_submission(item, examples, [Given("cat")] * 5, tmp_path / "out.xlsx", root) == 2
 
 
-def test_a_workbook_holds_any_text() -> None:
+def test_a_workbook_holds_any_text(tmp_path: Path) -> None:
     odd = "<a> & \x0b\"b\" 'c'\n 日本"
-    assert table(workbook([[1, odd]])) == [["1", odd.replace("\x0b", "")]]
-    openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl to read what others would")
-    sheet = openpyxl.load_workbook(io.BytesIO(workbook([[1, "x"]]))).active
-    assert [cell.value for cell in next(sheet.iter_rows())] == [1, "x"]
+    write_workbook([[1, odd, "=1+1", "", "007"]], tmp_path / "out.xlsx")
+    assert table(tmp_path / "out.xlsx") == [[1, odd.replace("\x0b", ""), "=1+1", None, "007"]]
+
+
+def test_without_openpyxl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "vistune.evaluate.submission.workbook.find_spec", lambda name: None if name == "openpyxl" else found(name)
+    )
+    with pytest.raises(InputError, match=r"needs openpyxl; `pip install 'vistune\[eval\]'`"):
+        check_submission([benchmark("vizwiz"), benchmark("mmbench")], tmp_path)
+    check_submission([benchmark("vizwiz"), benchmark("gqa")], tmp_path)
+    with pytest.raises(InputError, match="needs openpyxl"):
+        submitted("mmbench", tmp_path, tmp_path / "out.xlsx")
+    assert not (tmp_path / "out.xlsx").exists()
 
 
 def test_nothing_is_written_while_an_id_is_missing(tmp_path: Path) -> None:

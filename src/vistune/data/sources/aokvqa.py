@@ -12,12 +12,15 @@ from vistune.data.rows import Place, field_of
 from vistune.data.sources.base import Rows, SetInfo, Source, choice_at, objects, said, text_of, texts_of
 from vistune.data.sources.pictures import coco_image
 
+DIFFICULT = "difficult direct answer"
+"""Part of questions that are too open for direct answers to be scored."""
+
 
 class AOKVQA(Source):
     """The release's files, for both of its tasks.
 
     Multiple choice: ``choices``, ``candidates`` and the right one as ``target``. Direct answer: ``answers``, which are
-    also what to score free answers against.
+    also what to score free answers against. ``parts``: `DIFFICULT` or nothing.
     """
 
     info = SetInfo(
@@ -61,4 +64,5 @@ class AOKVQA(Source):
             rationale=rationales[0] if rationales else "",
             answers=said(direct) if direct else (),
             source_ids=(f"coco:{record['image_id']}",),
+            parts=(DIFFICULT,) if record.get("difficult_direct_answer") is True else (),
         )

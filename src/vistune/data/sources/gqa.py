@@ -58,6 +58,14 @@ class GQA(Source):
             target=None if split in self.info.unlabelled else text_of(record, "answer"),
             images=(files.image(f"{picture}.jpg", "gqa/images"),),
             question=text_of(record, "question"),
+            parts=_types(record),
             # Numbers are Visual Genome's; pictures named n... were added from Flickr for the test splits.
             source_ids=(f"vg:{picture}" if picture.isdigit() else f"gqa:{picture}",),
         )
+
+
+def _types(record: Any) -> tuple[str, ...]:
+    """What is asked for and about, by which GQA's evaluator tells its accuracy apart: ("query", "attr")."""
+    types = record.get("types")
+    found = [types.get(name) for name in ("structural", "semantic")] if isinstance(types, dict) else []
+    return tuple(name for name in found if isinstance(name, str))

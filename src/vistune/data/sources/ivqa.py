@@ -10,8 +10,7 @@ from vistune.data.files import Files
 from vistune.data.readers import read_csv
 from vistune.data.rows import BadRow, Place, Reason
 from vistune.data.sources.base import Rows, SetInfo, Source, objects, said, text_of
-from vistune.data.sources.pictures import first_image
-from vistune.data.sources.videos import frames_of
+from vistune.data.sources.videos import video_of
 
 _VIDEOS = ("ivqa/videos", "ivqa/video")
 _SUFFIXES = ("mp4", "webm", "mkv")
@@ -45,16 +44,15 @@ class IVQA(Source):
     def examples(self, record: Any, place: Place, files: Files, split: str) -> Iterator[Example]:
         """One question."""
         video = text_of(record, "video_id")
+        row = f"{video}-{place.index}"
         start, end = (_seconds(record, name) for name in ("start", "end"))
         names = [f"{video}_{start}_{end}", video]
-        found = first_image(
-            files, ((folder, f"{name}.{suffix}") for folder in _VIDEOS for name in names for suffix in _SUFFIXES)
-        )
+        places = [(folder, f"{name}.{suffix}") for folder in _VIDEOS for name in names for suffix in _SUFFIXES]
         answers = said(text_of(record, f"answer{number}") for number in range(1, 6))
         yield Example(
-            f"{video}-{place.index}",
+            row,
             self.info.name,
-            images=(frames_of(found),),
+            images=(video_of(row, files, places),),
             question=text_of(record, "question"),
             answers=answers,
             references=answers,

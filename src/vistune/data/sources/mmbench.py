@@ -20,9 +20,19 @@ ROUND = 1_000_000
 """Rows of one question in other orders of its choices have its index plus a multiple of this (the release's way)."""
 
 _NAMES = {
-    "dev": ("mmbench_dev_20230712.tsv", "MMBench_DEV_EN_legacy.tsv", "MMBench_DEV_EN.tsv"),
+    "dev": (
+        "mmbench_dev_20230712.tsv",
+        "mmbench_dev_en_20231003.tsv",
+        "MMBench_DEV_EN_legacy.tsv",
+        "MMBench_DEV_EN.tsv",
+    ),
     "dev_cn": ("mmbench_dev_cn_20231003.tsv", "MMBench_DEV_CN_legacy.tsv", "MMBench_DEV_CN.tsv"),
-    "test": ("mmbench_test_20230712.tsv", "MMBench_TEST_EN_legacy.tsv", "MMBench_TEST_EN.tsv"),
+    "test": (
+        "mmbench_test_20230712.tsv",
+        "mmbench_test_en_20231003.tsv",
+        "MMBench_TEST_EN_legacy.tsv",
+        "MMBench_TEST_EN.tsv",
+    ),
 }
 # Longer digits are a picture; none is as short.
 _LONGEST_INDEX = 12
@@ -33,7 +43,8 @@ _EMPTY = ("", "nan", "none")
 class MMBench(Source):
     """The release's tsv files, pictures in them as base64, or the index of the row that has the picture.
 
-    ``id`` is the index, ``parts`` the category, ``context`` the hint. Files have a row for each order of the choices.
+    ``id`` is the index, ``parts`` the kind of question and the group of it, ``context`` the hint. Files have a row for
+    each order of the choices.
     """
 
     info = SetInfo(
@@ -80,7 +91,7 @@ class MMBench(Source):
         labelled = split not in self.info.unlabelled and "answer" in record
         if labelled and (len(letter) != 1 or letter not in ascii_uppercase[: len(choices)]):
             raise BadRow(Reason.UNKNOWN_ANSWER_INDEX, f"the answer is {letter!r}, expected A to {LETTERS[-1]}.")
-        category = _cell(record, "category")
+        category, group = _cell(record, "category"), _cell(record, "l2-category")
         yield Example(
             text_of(record, "index"),
             self.info.name,
@@ -90,7 +101,7 @@ class MMBench(Source):
             question=text_of(record, "question"),
             context=_cell(record, "hint"),
             choices=choices,
-            parts=(category,) if category else (),
+            parts=tuple(part for part in (category, group) if part),
         )
 
 

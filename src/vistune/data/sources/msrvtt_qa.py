@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from vistune.data.files import Files
-from vistune.data.sources.pictures import first_image
-from vistune.data.sources.videos import VideoQuestions, frames_of, video_info
-
-if TYPE_CHECKING:
-    from vistune.data.example import ImageRef
+from vistune.data.sources.videos import VideoQuestions, video_info
 
 _VIDEOS = (
     "msrvtt_qa/videos",
@@ -34,7 +28,6 @@ class MSRVTTQA(VideoQuestions):
         images=_VIDEOS,
     )
 
-    def video(self, files: Files, number: int) -> tuple[ImageRef, tuple[str, ...]]:
+    def places(self, files: Files, number: int) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
         """A clip by its number."""
-        found = first_image(files, ((folder, f"video{number}.mp4") for folder in _VIDEOS))
-        return frames_of(found), (f"msrvtt:{number}",)
+        return [(folder, f"video{number}.mp4") for folder in _VIDEOS], (f"msrvtt:{number}",)

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vistune.data.files import Files
 from vistune.data.readers import read_lines
 from vistune.data.rows import BadRow
-from vistune.data.sources.pictures import first_image
-from vistune.data.sources.videos import VideoQuestions, frames_of, video_info
-
-if TYPE_CHECKING:
-    from vistune.data.example import ImageRef
+from vistune.data.sources.videos import VideoQuestions, video_info
 
 _MAPPING = "youtube_mapping.txt"
 _VIDEOS = ("msvd_qa/YouTubeClips", "msvd_qa/videos", "msvd_qa/video")
@@ -41,13 +36,12 @@ class MSVDQA(VideoQuestions):
         images=_VIDEOS,
     )
 
-    def video(self, files: Files, number: int) -> tuple[ImageRef, tuple[str, ...]]:
+    def places(self, files: Files, number: int) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
         """A clip, by its YouTube name or by its number."""
         clip = _clips(files.folder / _MAPPING).get(f"vid{number}")
         names = [f"{name}.{suffix}" for name in (clip, f"vid{number}") if name for suffix in ("avi", "mp4")]
-        found = first_image(files, ((folder, name) for folder in _VIDEOS for name in names))
         # A name is the video's 11 signs and the seconds of the clip: -4wsuPCjDBc_5_15.
-        return frames_of(found), (f"youtube:{clip[:11]}",) if clip else ()
+        return [(folder, name) for folder in _VIDEOS for name in names], (f"youtube:{clip[:11]}",) if clip else ()
 
 
 @lru_cache(maxsize=8)

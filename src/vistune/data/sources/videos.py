@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vistune.data.answer_lists import list_answers, read_answer_list
 from vistune.data.example import Example
 from vistune.data.files import Files
 from vistune.data.readers import read_json_array
-from vistune.data.rows import BadRow, Place, field_of
+from vistune.data.rows import BadRow, Place, Reason, field_of
 from vistune.data.sources.base import Rows, SetInfo, Source, beside, objects, text_of
+from vistune.data.sources.pictures import first_image
 
 if TYPE_CHECKING:
     from vistune.data.example import ImageRef
@@ -25,6 +26,9 @@ _FILES = {split: ((f"{split}_qa.json", f"qa_{split}.json"),) for split in ("trai
 class VideoQuestions(Source):
     """Questions of xudejing/video-question-answering: {"id", "video_id", "question", "answer"}.
 
+    LAVIS's files (qa_test.json, lavis/datasets/datasets/video_vqa_datasets.py) have the file's name as ``video``, and
+    ``question_id``.
+
     num_ranked: how many answers published results are ranked over, None where it is not said.
     """
 
@@ -37,13 +41,19 @@ class VideoQuestions(Source):
 
     def examples(self, record: Any, place: Place, files: Files, split: str) -> Iterator[Example]:
         """One question."""
-        number = field_of(record, "video_id", int)
-        video, source_ids = self.video(files, number)
+        source_ids: tuple[str, ...] = ()
+        if "video" in record:
+            name = str(field_of(record, "question_id", int, str))
+            video = text_of(record, "video")
+            places = [(folder, video) for folder in self.info.images]
+        else:
+            name = str(field_of(record, "id", int, str))
+            places, source_ids = self.places(files, field_of(record, "video_id", int))
         yield Example(
-            str(field_of(record, "id", int, str)),
+            name,
             self.info.name,
             target=text_of(record, "answer"),
-            images=(video,),
+            images=(video_of(name, files, places),),
             question=text_of(record, "question"),
             source_ids=source_ids,
         )
@@ -67,12 +77,8 @@ class VideoQuestions(Source):
         return list_answers(answer.strip() for answer in answers if isinstance(answer, str) and answer.strip())
 
     @abstractmethod
-    def video(self, files: Files, number: int) -> tuple[ImageRef, tuple[str, ...]]:
-        """The video of a number and what it is called across sets.
-
-        Raises:
-            BadRow: it is not there.
-        """
+    def places(self, files: Files, number: int) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+        """Where the video of a number may stand, as folders and names, and what it is called across sets."""
 
 
 def video_info(**fields: Any) -> SetInfo:
@@ -91,9 +97,22 @@ def video_info(**fields: Any) -> SetInfo:
     )
 
 
-def frames_of(found: Any) -> ImageRef:
-    """Frames of a video file or member, sampled uniformly: four (section 3)."""
+def video_of(row: str, files: Files, places: Iterable[tuple[str, str]]) -> ImageRef:
+    """Frames of a row's video, sampled uniformly: four (section 3). The first of the places that is there.
+
+    Raises:
+        BadRow: none is, or a name leads out of the data root.
+    """
     from vistune.data.video import VideoFrames
 
-    video: ImageRef = VideoFrames(found)
-    return video
+    looked = list(places)
+    try:
+        return VideoFrames(first_image(files, looked))
+    except BadRow as error:
+        if error.reason != Reason.MISSING_IMAGE:
+            raise
+        folders, names = (" or ".join(dict.fromkeys(part)) for part in zip(*looked, strict=True))
+        raise BadRow(
+            Reason.MISSING_IMAGE,
+            f"the video of row {row!r} is missing: there is no {names} in {folders}, nor in an archive beside them.",
+        ) from error

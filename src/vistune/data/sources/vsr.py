@@ -60,5 +60,6 @@ class VSR(Source):
             images=(first_image(files, options),),
             candidates=("true", "false"),
             question=text_of(record, "caption"),
+            parts=tuple(name for name in (record.get("relation"),) if isinstance(name, str) and name),
             source_ids=(f"coco:{number}",),
         )

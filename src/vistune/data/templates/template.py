@@ -18,6 +18,7 @@ FIELDS: dict[str, str] = {
     "letter": "the letter of the right choice: B",
     "context": "a hint, or the text on a meme",
     "ocr_tokens": "words read in the picture, the first 30, joined by commas",
+    "all_ocr_tokens": "all of these words",
     "history": "earlier rounds: Question: ... Answer: ...",
     "caption": "a caption of the picture",
     "lecture": "background knowledge",

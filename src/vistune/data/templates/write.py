@@ -86,6 +86,8 @@ class _Fields:
             return listed_choices(example.choices, name)
         if name == "ocr_tokens":
             return ", ".join(example.ocr_tokens[:MAX_OCR_TOKENS])
+        if name == "all_ocr_tokens":
+            return ", ".join(example.ocr_tokens)
         if name == "history":
             return history_text(example.history)
         if name == "answer":

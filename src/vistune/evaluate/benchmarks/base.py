@@ -28,10 +28,12 @@ class Given:
     Args:
         answer: its words, as the protocol's ``extract`` leaves them; "" is a wrong answer, None is no answer at all.
         scores: one a candidate, higher is better, in the order of the prompted row's ``candidates``.
+        text: what the answer was read out of, for servers that read it themselves.
     """
 
     answer: str | None = None
     scores: Sequence[float] | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,11 @@ class Benchmark:
         role: "held-in" or "held-out" by InstructBLIP's figure 2, "extra" elsewhere.
         form, answer: what is asked for, and how a protocol that does not say otherwise has it answered.
         direct: take the direct answers of a set that has choices too (A-OKVQA), as if it had no choices.
-        tasks: tasks of the picture world. count: rows of each.
+        task: of the picture world. count: its rows.
+        closing_token: whether the closing token of candidates counts in ranking; None: as published, for
+            encoder-decoders only.
         submission: form of the official file, "" where there is none.
+        root: a folder of a person's own that holds its data, whatever the data root; None for those that are known.
         choices: what the papers leave open, what was chosen, and why.
     """
 
@@ -61,7 +66,9 @@ class Benchmark:
     direct: bool = False
     task: str = ""
     count: int = 0
+    closing_token: bool | None = None
     submission: str = ""
+    root: Path | None = None
     choices: str = field(default="", repr=False)
 
     @property

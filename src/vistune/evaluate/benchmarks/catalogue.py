@@ -47,15 +47,33 @@ SUITES: Mapping[str, tuple[str, ...]] = _Suites()
 
 
 def benchmark(name: str) -> Benchmark:
-    """A benchmark.
+    """A benchmark by name, or that of a folder of a person's own in the form of LLaVA-Bench.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: there is neither, or the folder is called as a known benchmark is.
     """
-    if name not in BENCHMARKS:
-        hint = nearest(name, BENCHMARKS) or "; `vistune benchmarks` shows them all."
-        raise InputError(f"There is no benchmark {name!r}{hint}")
-    return BENCHMARKS[name]
+    if name in BENCHMARKS:
+        return BENCHMARKS[name]
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _of_folder(folder.resolve())
+    hint = nearest(name, BENCHMARKS) or "; `vistune benchmarks` shows them all."
+    raise InputError(f"There is no benchmark {name!r}{hint}")
+
+
+def _of_folder(folder: Path) -> Benchmark:
+    if folder.name in BENCHMARKS:
+        raise InputError(f"The folder {str(folder)!r} is called as a known benchmark is; give it another name.")
+    return Benchmark(
+        name=folder.name,
+        title=folder.name,
+        source="llava_bench",
+        split="test",
+        metric="judge",
+        form="long",
+        root=folder,
+        choices="Answers are rated by `vistune judge run` beside the folder's reference answers.",
+    )
 
 
 def suite(name: str) -> list[Benchmark]:

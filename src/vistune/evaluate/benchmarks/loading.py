@@ -13,6 +13,7 @@ from vistune.data.arrow import ArrowExamples, is_built
 from vistune.data.catalogue import source
 from vistune.data.recipe_sets import built_place
 from vistune.data.rows import read_rows
+from vistune.data.sources.aokvqa import DIFFICULT
 from vistune.errors import DataError, InputError
 from vistune.evaluate.benchmarks.relevance import with_relevance
 from vistune.evaluate.benchmarks.rounds import circular_rounds, question_of
@@ -77,6 +78,7 @@ def _world(benchmark: Benchmark) -> Sequence[Example]:
 
 
 def _rows(benchmark: Benchmark, data_root: Path | None) -> Iterable[Example]:
+    data_root = benchmark.root or data_root
     if data_root is None:
         raise InputError(
             f"Where is the data of {benchmark.name}? Give the folder of the data sets with --data-root, or as "
@@ -94,7 +96,9 @@ def _rows(benchmark: Benchmark, data_root: Path | None) -> Iterable[Example]:
     if benchmark.metric == "ranks":
         rows = with_relevance(rows, data, files)
     if benchmark.direct:
-        return (replace(row, choices=(), candidates=None, target=None, references=row.answers) for row in rows)
+        # The official evaluator leaves them out; the server is given all.
+        scored = (row for row in rows if not (benchmark.public_answers and DIFFICULT in row.parts))
+        return (replace(row, choices=(), candidates=None, target=None, references=row.answers) for row in scored)
     if benchmark.answer == "rank" and shared is None and "training split" in (data.info.candidates or ""):
         train = " or ".join(str(path) for path in files.annotation_candidates(*data.info.annotations["train"][0]))
         raise DataError(

@@ -40,9 +40,19 @@ def published(name: str) -> list[Published]:
 
 
 def tables() -> dict[str, dict[str, Any]]:
-    """The tables as they stand in published.yaml, those of no benchmark too (LLaVA-Bench's, held-in averages)."""
+    """The tables as they stand in published.yaml, those of no benchmark too (held-in averages)."""
     content, _ = read_yaml(FOLDER / "published.yaml")
     found: dict[str, dict[str, Any]] = content
+    return found
+
+
+def columns(table: dict[str, Any]) -> list[tuple[str, str, int]]:
+    """Benchmark, part of it and place in the rows, of every column; one may be a figure of two benchmarks."""
+    found = []
+    for place, column in enumerate(table["columns"]):
+        for name in filter(None, (column, table.get("also", {}).get(column))):
+            benchmark, _, part = name.partition("/")
+            found.append((benchmark, part, place))
     return found
 
 
@@ -51,12 +61,12 @@ def _all() -> tuple[tuple[str, Published], ...]:
     found = []
     for name, table in tables().items():
         for model, values in table["rows"].items():
-            for column, printed in zip(table["columns"], values, strict=True):
-                benchmark, _, part = column.partition("/")
+            for benchmark, part, place in columns(table):
+                printed = values[place]
                 if printed is None or benchmark not in BENCHMARKS:
                     continue
                 scale = _TO_FRACTION if BENCHMARKS[benchmark].unit == "fraction" else 1
-                note = table.get("notes", {}).get(model, {}).get(column, table.get("note", ""))
+                note = table.get("notes", {}).get(model, {}).get(table["columns"][place], table.get("note", ""))
                 entry = Published(model, round(printed / scale, 6), printed, name, table["paper"], part, note)
                 found.append((benchmark, entry))
     return tuple(found)

@@ -17,18 +17,31 @@ if TYPE_CHECKING:
 
 
 def needs(benchmark: Benchmark) -> list[str]:
-    """Annotation files with their alternatives, and folders of pictures, any of which may do."""
-    return [" or ".join(options) for options in (*_annotations(benchmark), *_pictures(benchmark))]
+    """Annotation files with their alternatives, lists of answers, and folders of pictures, any of which may do."""
+    return [" or ".join(options) for options in _wanted(benchmark)]
 
 
 def missing(benchmark: Benchmark, data_root: Path | None) -> list[str]:
     """What of it is not there."""
-    wanted = [*_annotations(benchmark), *_pictures(benchmark)]
+    data_root = benchmark.root or data_root
+    wanted = _wanted(benchmark)
     if data_root is not None:
         if wanted and is_built(built_place(data_root, benchmark.source, benchmark.split)):
-            wanted = [*_pictures(benchmark)]
+            wanted = [*_answers(benchmark), *_pictures(benchmark)]
         wanted = [options for options in wanted if not any(_is_there(data_root / option) for option in options)]
     return [" or ".join(options) for options in wanted]
+
+
+def _wanted(benchmark: Benchmark) -> list[list[str]]:
+    return [*_annotations(benchmark), *_answers(benchmark), *_pictures(benchmark)]
+
+
+def _answers(benchmark: Benchmark) -> list[list[str]]:
+    """A list of answers that are ranked, or the split that it can be made of."""
+    info = benchmark.info
+    if info is None or benchmark.answer != "rank" or "training split" not in (info.candidates or ""):
+        return []
+    return [[normpath(f"{info.folder}/{name}") for name in (*info.optional, *info.annotations["train"][0])]]
 
 
 def _annotations(benchmark: Benchmark) -> list[list[str]]:
@@ -58,5 +71,6 @@ def _of_split(folders: Sequence[str], split: str) -> list[str]:
 
 
 def _is_there(path: Path) -> bool:
-    """A file, a folder, or archives that stand for it."""
-    return path.exists() or any(stands_for(archive, path.name) for archive in archives_of(path.parent))
+    """A file, a folder with something in it, or archives that stand for it."""
+    there = next(path.iterdir(), None) is not None if path.is_dir() else path.exists()
+    return there or any(stands_for(archive, path.name) for archive in archives_of(path.parent))

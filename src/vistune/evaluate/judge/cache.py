@@ -15,9 +15,13 @@ from vistune.evaluate.judge.judges import Reply
 from vistune.evaluate.judge.rules import Message
 
 
-def reply_key(settings: Mapping[str, Any], messages: Sequence[Message], repeat: int) -> str:
-    """Hash of all that a reply depends on; the round counts, as its replies are drawn anew."""
-    content = json.dumps([dict(settings), list(messages), repeat], sort_keys=True, ensure_ascii=False)
+def reply_key(settings: Mapping[str, Any], messages: Sequence[Message], *drawn: str | int) -> str:
+    """Hash of all that a reply depends on.
+
+    Args:
+        drawn: what tells it from other replies to the same words: question, round, order of the answers.
+    """
+    content = json.dumps([dict(settings), list(messages), *drawn], sort_keys=True, ensure_ascii=False)
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 

@@ -74,21 +74,35 @@ def complement(items: Sequence[Item]) -> list[Decision]:
     ]
 
 
-def by_judge(items: Sequence[Item], ask: Callable[[Item], str | None]) -> list[Decision]:
+def by_judge(items: Sequence[Item], ask: Callable[[str], str | None]) -> tuple[list[Decision], list[str]]:
     """The judge's answer where the two name different options and it names one; the first's everywhere else.
 
     Args:
-        ask: the judge's words on a question, or None if it has none (a file of answers had before).
+        ask: the judge's words on a question by its id, None if it has none.
+
+    Returns:
+        The decisions, and the ids of questions where the judge's words name no option.
+
+    Raises:
+        DataError: that is so of every question.
     """
-    decisions = []
+    decisions, unread, words = [], [], ""
     for item in items:
         first, second = item.choices
-        words = ask(item) if first != second else None
-        if words is not None and extract_choice(words, item.n_choices) is not None:
-            decisions.append(Decision(item.id, words, "judge"))
-        else:
-            decisions.append(Decision(item.id, item.first, "first"))
-    return decisions
+        told = ask(item.id) if first != second else None
+        if told is not None and extract_choice(told, item.n_choices) is not None:
+            decisions.append(Decision(item.id, told, "judge"))
+            continue
+        decisions.append(Decision(item.id, item.first, "first"))
+        if told is not None:
+            unread.append(item.id)
+            words = words or told
+    if unread and not any(decision.source == "judge" for decision in decisions):
+        raise DataError(
+            f"None of the judge's {len(unread)} replies names one option (the first is {words[:80]!r}); check the "
+            "judge."
+        )
+    return decisions, unread
 
 
 def judge_messages(item: Item) -> list[Message]:

@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vistune.data.sources.llava_bench import CONTEXTS, QUESTIONS, REFERENCES
 from vistune.errors import DataError
 from vistune.evaluate.judge.keyed import Row, keyed_rows
 from vistune.evaluate.judge.rules import Sees
-
-# LLaVA-Bench (COCO) and (In-the-Wild) as released.
-QUESTIONS = ("questions.jsonl", "qa90_questions.jsonl")
-CONTEXTS = ("context.jsonl", "caps_boxes_coco2014_val_80.jsonl")
-REFERENCES = ("answers_gpt4.jsonl", "qa90_gpt4_answer.jsonl")
 
 
 @dataclass(frozen=True)
@@ -33,6 +29,11 @@ class Question:
     sees: Sees
     reference: str
     reference_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """The id as text, by which files are joined."""
+        return str(self.id)
 
 
 def read_questions(
@@ -55,16 +56,30 @@ def read_questions(
     return [_question(row, known, answers) for row in asked.values()]
 
 
-def by_question(path: Path) -> dict[Any, Row]:
+def by_question(path: Path, allow_empty: bool = False) -> dict[str, Row]:
     """Answers of a file by question_id.
+
+    Args:
+        allow_empty: empty answers are shown to the judge as they are, instead of being refused.
 
     Raises:
         DataError: a row without question_id or words, or the same question twice.
     """
-    rows = keyed_rows(path, ("question_id",), ("text", "answer"))
+    return refuse_empty(path, keyed_rows(path, ("question_id",), ("text", "answer")), allow_empty)
+
+
+def refuse_empty(path: Path, rows: dict[str, Row], allow_empty: bool) -> dict[str, Row]:
+    """The same rows, each with an answer, unless none is allowed.
+
+    Raises:
+        DataError: an answer is empty.
+    """
     empty = [name for name, row in rows.items() if answer_text(row) is None]
-    if empty:
-        raise DataError(f"{path}: question {empty[0]!r} has an empty answer ({len(empty)} in all); answer it.")
+    if empty and not allow_empty:
+        raise DataError(
+            f"{path}: question {empty[0]!r} has an empty answer ({len(empty)} in all); answer it, or let the judge see "
+            "that there is none with --allow-empty."
+        )
     return rows
 
 
@@ -91,16 +106,16 @@ def _context(record: Row) -> tuple[str, Sees]:
     return "\n".join(record["captions"]) + "\n\n" + "\n".join(boxes), "boxes"
 
 
-def _question(row: Row, known: Mapping[str, tuple[str, Sees]], answers: Mapping[Any, Row]) -> Question:
+def _question(row: Row, known: Mapping[str, tuple[str, Sees]], answers: Mapping[str, Row]) -> Question:
     name = row["question_id"]
-    if name not in answers:
+    if str(name) not in answers:
         raise DataError(f"Question {name!r} has no reference answer; add one with this question_id.")
     context: tuple[str | None, Sees] = (None, "nothing")
     if "image" in row:
         if str(row["image"]) not in known:
             raise DataError(f"Question {name!r} is about {row['image']!r}, of which there is no context; add it.")
         context = known[str(row["image"])]
-    reference = answers[name]
+    reference = answers[str(name)]
     return Question(
         id=name,
         text=str(row.get("text", "")),

@@ -140,12 +140,13 @@ class LocalJudge:
     """A language model in this process; one question at a time.
 
     Args:
-        predictor: of any vistune model; it is asked without a picture. name: in records.
+        predictor: of any vistune model; it is asked without a picture. name: in records. key: hash of its weights.
     """
 
-    def __init__(self, predictor: Predictor, name: str, sampling: Sampling | None = None) -> None:
+    def __init__(self, predictor: Predictor, name: str, key: str = "", sampling: Sampling | None = None) -> None:
         self._predictor = predictor
         self._name = name
+        self._key = key
         self._sampling = sampling or Sampling()
         self._lock = threading.Lock()
 
@@ -161,7 +162,7 @@ class LocalJudge:
 
     def settings(self) -> dict[str, Any]:
         """Model and sampling."""
-        return {"model": self._name, **asdict(self._sampling)}
+        return {"model": self._name, "key": self._key, **asdict(self._sampling)}
 
     def close(self) -> None:
         """Nothing: the answer under way is finished first."""

@@ -24,6 +24,7 @@ class Review:
         question_id: as in the questions. category: "" where there is none. text: the judge's own words.
         stored: the pair that the file holds beside them, if any (``tuple`` or ``score``). repeat: which round.
         swapped: the answers were shown in the other order, so the first score is that of the second answer.
+        judge: who said it, "" where the file does not tell.
     """
 
     question_id: Any
@@ -32,6 +33,7 @@ class Review:
     stored: Pair | None = None
     repeat: int = 0
     swapped: bool = False
+    judge: str = ""
 
     @property
     def scores(self) -> Pair | None:
@@ -70,7 +72,7 @@ def read_reviews(path: Path) -> list[Review]:
 def _review(record: Any, place: str) -> Review:
     if not isinstance(record, Mapping) or "question_id" not in record:
         raise DataError(f"{place}: expected an object with question_id and the review in content or text.")
-    text = record.get("content", record.get("text"))
+    text = next((record[key] for key in ("content", "text") if isinstance(record.get(key), str)), None)
     if not isinstance(text, str):
         raise DataError(f"{place}: question {record['question_id']!r} has no review; expected text in content or text.")
     stored = record.get("tuple", record.get("score"))
@@ -82,4 +84,5 @@ def _review(record: Any, place: str) -> Review:
         stored=pair,
         repeat=int(record.get("repeat", 0)),
         swapped=bool(record.get("swapped", False)),
+        judge=str(record.get("model") or ""),
     )

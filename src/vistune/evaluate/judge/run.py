@@ -1,10 +1,11 @@
-"""Every question put to the judge, several at once, each review written as it comes."""
+"""Every question put to the judge, several at once, each reply written as it comes."""
 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,82 +14,42 @@ from typing import Any
 from vistune.data.readers import read_jsonl
 from vistune.data.rows import BadRow
 from vistune.errors import DataError, JudgeError, StorageError
-from vistune.evaluate.judge.cache import ReplyCache, reply_key
-from vistune.evaluate.judge.folder import Question, answer_text
+from vistune.evaluate.judge.cache import ReplyCache
 from vistune.evaluate.judge.judges import Judge, Reply
-from vistune.evaluate.judge.parse import parse_scores
-from vistune.evaluate.judge.reviews import UNREADABLE
-from vistune.evaluate.judge.rules import Message, Rules, messages
+from vistune.evaluate.judge.keyed import some
+from vistune.evaluate.judge.rules import Message
 
 # What asking again does not change.
 _FINAL = (400, 401, 403, 404, 422)
+# So many failures before the first reply, and the judge is taken to be away; each has had its own retries.
+_HOPELESS = 8
+_PARTING = 2.0
 
 
 @dataclass(frozen=True)
 class Task:
-    """One review to be had; key: hash of all that it depends on."""
+    """One reply to be had.
 
-    question: Question
-    answer: Mapping[str, Any]
-    repeat: int
-    swapped: bool
+    Args:
+        name: the question's id. key: hash of all that the reply depends on.
+        read: what the judge's words say, as the first fields of the row that is written.
+    """
+
+    name: str
     messages: Sequence[Message]
     key: str
+    read: Callable[[str], dict[str, Any]]
 
     def row(self, reply: Reply, model: str, cached: bool) -> dict[str, Any]:
-        """The review as a row in the released form, with what it took besides."""
-        pair = parse_scores(reply.text)
-        if pair is not None and self.swapped:
-            pair = (pair[1], pair[0])
+        """The row with what it took."""
         return {
-            "question_id": self.question.id,
-            "answer1_id": self.question.reference_id,
-            "answer2_id": str(self.answer.get("answer_id", "")),
-            "category": self.question.category,
-            "content": reply.text,
-            "tuple": list(pair or UNREADABLE),
-            "repeat": self.repeat,
-            "swapped": self.swapped,
+            **self.read(reply.text),
             "model": model,
             "input_tokens": reply.input_tokens,
             "output_tokens": reply.output_tokens,
             "cached": cached,
             "key": self.key,
         }
-
-
-def plan_tasks(
-    questions: Sequence[Question],
-    answers: Mapping[Any, Mapping[str, Any]],
-    rules: Rules,
-    settings: Mapping[str, Any],
-    repeats: int = 1,
-    both_orders: bool = False,
-) -> list[Task]:
-    """What has to be asked, joined on question_id.
-
-    Raises:
-        DataError: answers to unknown questions, or questions without one.
-    """
-    unknown = [str(name) for name in answers if name not in {question.id for question in questions}]
-    if unknown:
-        raise DataError(f"There are answers to unknown questions ({_some(unknown)}); are they of another benchmark?")
-    missing = [str(question.id) for question in questions if question.id not in answers]
-    if missing:
-        raise DataError(f"{len(missing)} questions have no answer ({_some(missing)}); answer every question.")
-    tasks = []
-    for repeat in range(repeats):
-        for question in questions:
-            for swapped in (False, True)[: 1 + both_orders]:
-                answer = answers[question.id]
-                shown = (question.reference, answer_text(answer) or "")
-                first, second = shown[::-1] if swapped else shown
-                told = messages(
-                    question.context, question.text, first, second, rules.of(question.category, question.sees)
-                )
-                key = reply_key(settings, told, repeat)
-                tasks.append(Task(question, answer, repeat, swapped, told, key))
-    return tasks
 
 
 def run_judge(
@@ -105,20 +66,20 @@ def run_judge(
         parallel: requests at once. on_review: told how many of how many are there.
 
     Raises:
-        JudgeError: a request that asking again does not mend ends the run at once; others are told at the end, when all
-            that could be had is written. DataError: ``out`` holds reviews of something else. StorageError.
+        JudgeError: a request that asking again does not mend, or a judge that never replies, ends the run at once;
+            others are told at the end, when all that could be had is written. DataError: ``out`` holds reviews of
+            something else. StorageError.
     """
     done = _kept(out, tasks)
     left = [task for task in tasks if task.key not in done]
-    count, failed = len(tasks) - len(left), list[tuple[Task, JudgeError]]()
-    pool = ThreadPoolExecutor(max_workers=parallel)
+    had, failed = 0, list[tuple[Task, JudgeError]]()
+    running: dict[Future[tuple[Reply, bool]], Task] = {}
     try:
         with _appending(out) as write:
-            running: dict[Future[tuple[Reply, bool]], Task] = {}
             waiting = iter(left)
             while True:
                 for task in waiting:
-                    running[pool.submit(_reply, task, judge, cache)] = task
+                    running[_begun(task, judge, cache)] = task
                     if len(running) >= parallel:
                         break
                 if not running:
@@ -128,23 +89,38 @@ def run_judge(
                     try:
                         reply, cached = future.result()
                     except JudgeError as error:
-                        if error.status in _FINAL:
-                            raise
                         failed.append((task, error))
+                        if error.status in _FINAL or (not had and len(failed) >= max(_HOPELESS, 2 * parallel)):
+                            raise
                         continue
                     write(task.row(reply, str(judge.settings()["model"]), cached))
-                    count += 1
+                    had += 1
                     if on_review is not None:
-                        on_review(count, len(tasks))
+                        on_review(len(tasks) - len(left) + had, len(tasks))
     finally:
+        # After Ctrl-C: what is about to come is paid for, and goes into the cache; a judge that hangs is left.
+        wait(running, timeout=_PARTING)
         judge.close()
-        pool.shutdown(wait=True, cancel_futures=True)
     if failed:
-        names = _some([str(task.question.id) for task, _ in failed])
+        names = some([task.name for task, _ in failed])
         raise JudgeError(
             f"{len(failed)} of {len(tasks)} reviews could not be had (questions {names}); run the same command again, "
             f"the others are kept. The last failure: {failed[-1][1]}"
         )
+
+
+def _begun(task: Task, judge: Judge, cache: ReplyCache | None) -> Future[tuple[Reply, bool]]:
+    """A request in a thread of its own that nobody has to wait for: the program may end while it hangs."""
+    future: Future[tuple[Reply, bool]] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(_reply(task, judge, cache))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future
 
 
 def _reply(task: Task, judge: Judge, cache: ReplyCache | None) -> tuple[Reply, bool]:
@@ -169,7 +145,8 @@ def _kept(out: Path, tasks: Sequence[Task]) -> set[str]:
         key = None if isinstance(row, BadRow) or not isinstance(row, dict) else row.get("key")
         if key not in known:
             raise DataError(
-                f"{out}, {place}: this review is of another answer, question, rule or judge; choose another --out."
+                f"{out}, line {place.line}: this review is of another answer, question, rule or judge; choose another "
+                "--out."
             )
         keys.add(str(key))
     return keys
@@ -199,7 +176,3 @@ def _appending(out: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
         if isinstance(error, StorageError):
             raise
         raise StorageError(f"Cannot write {str(out)!r} ({error}); make room or choose another --out.") from error
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

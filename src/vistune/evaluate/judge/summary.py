@@ -6,13 +6,14 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from vistune.errors import DataError
 from vistune.evaluate.judge.parse import Pair
+from vistune.evaluate.judge.ratios import in_order, ratio_score
 from vistune.evaluate.judge.reviews import Review
-from vistune.evaluate.metrics import Score, interval
-from vistune.evaluate.metrics.score import Weights
+from vistune.evaluate.metrics import Score
+
+Counted = tuple[Review, Pair]
+"""A review and the scores that count for it."""
 
 
 def summarize(reviews: Sequence[Review], published: bool = False) -> dict[str, Any]:
@@ -24,13 +25,26 @@ def summarize(reviews: Sequence[Review], published: bool = False) -> dict[str, A
         published: as the released summary: the stored pairs are taken, and what cannot be read counts as -1, -1.
 
     Returns:
-        mean_1, mean_2 (1 to 10), relative_score (100 x mean_2 / mean_1), its 95 % interval (bootstrap over reviews),
+        mean_1, mean_2 (1 to 10), relative_score (100 x mean_2 / mean_1), its 95 % interval (bootstrap over questions),
         n (reviews that count), unparsed (ids of questions), categories ({name: the same figures}), and where there are
         several rounds, rounds ({"n", "mean", "deviation"} of the relative scores, and of each category's).
 
     Raises:
         DataError: no review holds scores.
     """
+    counted = counted_reviews(reviews, published)
+    every = in_order(str(review.question_id) for review in reviews)
+    unparsed = {} if published else {str(r.question_id): r.question_id for r in reviews if r.scores is None}
+    names = sorted({review.category for review, _ in counted if review.category})
+    return {
+        **_figures(counted, every),
+        "unparsed": [unparsed[name] for name in in_order(unparsed)],
+        "categories": {name: _figures([row for row in counted if row[0].category == name], every) for name in names},
+    }
+
+
+def counted_reviews(reviews: Sequence[Review], published: bool = False) -> list[Counted]:
+    """Those with scores; arguments and errors as of `summarize`."""
     pairs = [(review, review.published_scores if published else review.scores) for review in reviews]
     counted = [(review, pair) for review, pair in pairs if pair is not None]
     if not counted:
@@ -39,54 +53,42 @@ def summarize(reviews: Sequence[Review], published: bool = False) -> dict[str, A
             f"None of the {len(reviews)} reviews begins with a line of two scores (the first begins with {first!r}); "
             "check the judge, or its rules."
         )
-    unparsed = list(dict.fromkeys(review.question_id for review, pair in pairs if pair is None))
-    names = sorted({review.category for review, _ in counted if review.category})
-    summary: dict[str, Any] = {
-        **_figures([pair for _, pair in counted]),
-        "unparsed": unparsed,
-        "categories": {name: _figures([pair for review, pair in counted if review.category == name]) for name in names},
+    return counted
+
+
+def sums_by_question(counted: Sequence[Counted]) -> dict[str, Pair]:
+    """Each question's scores of both answers, added up over its reviews."""
+    found: dict[str, Pair] = {}
+    for review, (first, second) in counted:
+        known = found.get(str(review.question_id), (0.0, 0.0))
+        found[str(review.question_id)] = (known[0] + first, known[1] + second)
+    return found
+
+
+def spread(figures: Sequence[float]) -> dict[str, Any]:
+    """Of the figures of several rounds: how many, their mean, and the deviation of a sample (None of a single one)."""
+    deviation = statistics.stdev(figures) if len(figures) > 1 else None
+    return {"n": len(figures), "mean": statistics.fmean(figures), "deviation": deviation}
+
+
+def _figures(counted: Sequence[Counted], every: Sequence[str]) -> dict[str, Any]:
+    """Of some reviews; every: all questions, in order."""
+    score = _score(counted, every)
+    found: dict[str, Any] = {
+        "mean_1": statistics.fmean(first for _, (first, _) in counted),
+        "mean_2": statistics.fmean(second for _, (_, second) in counted),
+        "relative_score": score.value,
+        "interval": list(score.interval()),
+        "n": len(counted),
     }
-    rounds = sorted({review.repeat for review, _ in counted})
+    rounds: dict[int, list[Counted]] = {}
+    for row in counted:
+        rounds.setdefault(row[0].repeat, []).append(row)
     if len(rounds) > 1:
-        summary["rounds"] = _rounds(counted, rounds)
-        for name in names:
-            of_category = [(review, pair) for review, pair in counted if review.category == name]
-            summary["categories"][name]["rounds"] = _rounds(of_category, rounds)
-    return summary
+        found["rounds"] = spread([_score(rows, every).value for rows in rounds.values()])
+    return found
 
 
-def _figures(pairs: Sequence[Pair]) -> dict[str, Any]:
-    scores = np.asarray(pairs)  # (n, 2)
-    mean_1, mean_2 = scores.mean(axis=0)
-    relative = _relative(float(mean_1), float(mean_2))
-    low, high = interval(Score(relative, scores[:, 1].tolist(), figures=lambda weights: _ratios(weights, scores)))
-    return {
-        "mean_1": float(mean_1),
-        "mean_2": float(mean_2),
-        "relative_score": relative,
-        "interval": [low, high],
-        "n": len(pairs),
-    }
-
-
-def _ratios(weights: Weights, scores: np.typing.NDArray[np.float64]) -> np.typing.NDArray[np.float64]:
-    sums = weights @ scores
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(sums[:, 0] == 0, np.nan, 100 * sums[:, 1] / sums[:, 0])
-
-
-def _relative(mean_1: float, mean_2: float) -> float:
-    if mean_1 == 0:
-        raise DataError("The first answers have a mean score of 0, so there is no relative score; check their order.")
-    return 100 * mean_2 / mean_1
-
-
-def _rounds(counted: Sequence[tuple[Review, Pair]], rounds: Sequence[int]) -> dict[str, Any]:
-    """The relative score of every round that has one, their mean, and the deviation of a sample of rounds."""
-    found: list[float] = []
-    for number in rounds:
-        pairs = [pair for review, pair in counted if review.repeat == number]
-        if pairs:
-            found.append(_relative(*(statistics.fmean(column) for column in zip(*pairs, strict=True))))
-    deviation = statistics.stdev(found) if len(found) > 1 else None
-    return {"n": len(found), "mean": statistics.fmean(found), "deviation": deviation}
+def _score(counted: Sequence[Counted], every: Sequence[str]) -> Score:
+    sums = sums_by_question(counted)
+    return ratio_score([sums.get(name) for name in every])

@@ -17,6 +17,7 @@ from vistune.evaluate.metrics.score import Score, Weights
 
 RESAMPLES = 1000
 _CELLS = 4_000_000  # of weights held at once: 32 MB
+_ROUNDING = 1e-11  # of a sum of many numbers, relative
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Comparison:
 def interval(score: Score, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
     """Percentile bootstrap interval of a corpus figure: (low, high)."""
     figures = np.concatenate([score.resampled(weights) for weights in draws(score.n, resamples, seed)])
-    return percentiles(figures, level)
+    return _without_rounding(percentiles(figures, level), score.value, abs(score.value))
 
 
 def compare_scores(a: Score, b: Score, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
@@ -54,10 +55,11 @@ def compare_scores(a: Score, b: Score, *, level: float = 0.95, resamples: int = 
         )
     drawn = draws(a.n, resamples, seed)
     differences = np.concatenate([b.resampled(weights) - a.resampled(weights) for weights in drawn])
-    low, high = percentiles(differences, level)
+    difference = b.value - a.value
+    low, high = _without_rounding(percentiles(differences, level), difference, max(abs(a.value), abs(b.value)))
     known = differences[~np.isnan(differences)]
     tail = min(float(np.mean(known <= 0)), float(np.mean(known >= 0)))
-    return Comparison(b.value - a.value, low, high, min(1.0, max(2 * tail, 1 / resamples)), a.n)
+    return Comparison(difference, low, high, min(1.0, max(2 * tail, 1 / resamples)), a.n)
 
 
 def draws(n: int, resamples: int, seed: int) -> Iterator[Weights]:
@@ -75,3 +77,9 @@ def percentiles(figures: np.typing.NDArray[np.float64], level: float = 0.95) -> 
     known = figures[~np.isnan(figures)]
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _without_rounding(bounds: tuple[float, float], value: float, scale: float) -> tuple[float, float]:
+    """Bounds that differ from the value by rounding alone are the value: it lies between them where all are alike."""
+    low, high = (value if abs(bound - value) <= _ROUNDING * scale else bound for bound in bounds)
+    return low, high

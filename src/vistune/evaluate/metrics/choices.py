@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 from vistune.errors import InputError
-from vistune.evaluate.metrics.checks import check_pairs
+from vistune.evaluate.metrics.checks import check_pairs, check_texts
 from vistune.evaluate.metrics.score import Score, mean_score
 
-_SAID = re.compile(r"The answer is ([A-Z]).", re.DOTALL)
+_SAID = re.compile(r"The answer is ([A-Z]).")  # the last of these may be anything but a line break, as published
 _FEWEST_LETTERS = 5  # the published evaluator knows options A to E for every question
 
 COLUMNS = ("NAT", "SOC", "LAN", "TXT", "IMG", "NO", "G1-6", "G7-12")
@@ -71,9 +72,11 @@ def scienceqa(predictions: Sequence[str], references: Sequence[Mapping[str, Any]
     Raises:
         InputError: lengths differ, there is nothing to score, or a question lacks its right option or their number.
     """
-    check_pairs(predictions, references)
+    check_texts(predictions, references)
     chosen, right = [], []
-    rows = [{"answer_index": row, "n_choices": _FEWEST_LETTERS} if isinstance(row, int) else row for row in references]
+    rows = [
+        row if isinstance(row, Mapping) else {"answer_index": row, "n_choices": _FEWEST_LETTERS} for row in references
+    ]
     for place, (text, row) in enumerate(zip(predictions, rows, strict=True)):
         answer, n_choices = _question(row, place)
         chosen.append(extract_choice(text, n_choices))
@@ -84,15 +87,16 @@ def scienceqa(predictions: Sequence[str], references: Sequence[Mapping[str, Any]
 
 
 def _question(row: Mapping[str, Any], place: int) -> tuple[int, int]:
-    answer = row.get("answer_index", row.get("answer"))
+    answer: Any = row.get("answer_index", row.get("answer"))
     choices = row.get("choices")
     n_choices = row.get("n_choices", len(choices) if choices else None)
-    if not isinstance(answer, int) or not isinstance(n_choices, int) or not 0 <= answer < n_choices:
+    whole = all(isinstance(number, Integral) and not isinstance(number, bool) for number in (answer, n_choices))
+    if not whole or not 0 <= answer < n_choices:
         raise InputError(
             f"Reference {place} has answer_index {answer!r} of n_choices {n_choices!r}; expected whole numbers with "
             "0 <= answer_index < n_choices."
         )
-    return answer, n_choices
+    return int(answer), int(n_choices)
 
 
 def _columns(scores: Sequence[float], references: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -6,17 +6,18 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from vistune.errors import InputError
-from vistune.evaluate.metrics.checks import check_pairs
+from vistune.evaluate.metrics.checks import check_texts
 from vistune.evaluate.metrics.score import Score, Weights
 
 
 def object_hallucination(
     predictions: Sequence[str], references: Sequence[Collection[str]], objects: Mapping[str, Collection[str]]
 ) -> Score:
-    """Percentage of the named objects that are not there (CHAIR-i); details: chair_s, the percentage of captions
+    """Percentage of the objects named that are not there (CHAIR-i); details: chair_s, the percentage of captions
     with at least one such, recall of the objects that are there, and the number of mentions.
 
-    An object counts once a caption. A longer name hides the shorter ones in it ("hot dog" is no dog).
+    As in the published code an object counts each time it is named. A longer name hides the shorter ones in it ("hot
+    dog" is no dog), and words with a hyphen name nothing but what they are as a whole ("hot-dog", not "dog-like").
 
     Args:
         references: the objects of each picture.
@@ -25,14 +26,14 @@ def object_hallucination(
     Raises:
         InputError: lengths differ, there is nothing to score, or a picture has an object that is not looked for.
     """
-    check_pairs(predictions, references)
+    check_texts(predictions, references)
     unknown = sorted({name for present in references for name in present} - set(objects))
     if unknown:
         raise InputError(f"The references name {unknown[0]!r}, for which there are no words; add it to the objects.")
     find = _finder(objects)
     said = [find(text) for text in predictions]
-    wrong = [len(named - set(present)) for named, present in zip(said, references, strict=True)]
-    right = [len(named & set(present)) for named, present in zip(said, references, strict=True)]
+    wrong = [sum(name not in present for name in named) for named, present in zip(said, references, strict=True)]
+    right = [len(set(named) & set(present)) for named, present in zip(said, references, strict=True)]
     mentions = [len(named) for named in said]
     there = sum(len(set(present)) for present in references)
 
@@ -52,13 +53,19 @@ def object_hallucination(
     )
 
 
-def _finder(objects: Mapping[str, Collection[str]]) -> Callable[[str], set[str]]:
-    """Reads the objects named in a text, the longest words first."""
-    object_of = {word.lower(): name for name, words in objects.items() for word in words}
+def _finder(objects: Mapping[str, Collection[str]]) -> Callable[[str], list[str]]:
+    """Reads the objects named in a text, in order, the longest words first."""
+    object_of = {_spaced(word): name for name, words in objects.items() for word in words}
     longest_first = sorted(object_of, key=len, reverse=True)
-    pattern = re.compile(rf"\b({'|'.join(map(re.escape, longest_first))})(?:s|es)?\b")
+    words = "|".join(re.escape(word).replace(r"\ ", r"[\s-]+") for word in longest_first)
+    pattern = re.compile(rf"(?<![\w-])({words})(?:s|es)?(?![\w-])")
 
-    def find(text: str) -> set[str]:
-        return {object_of[match[1]] for match in pattern.finditer(text.lower())}
+    def find(text: str) -> list[str]:
+        return [object_of[_spaced(match[1])] for match in pattern.finditer(text.lower())]
 
     return find
+
+
+def _spaced(words: str) -> str:
+    """Words with single spaces between them, hyphens too ("hot-dog")."""
+    return re.sub(r"[\s-]+", " ", words.lower())

@@ -21,7 +21,8 @@ PUNCTUATION = frozenset(["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--
 _BLANK = re.compile(r"[ \t\r\n\f]+")
 _OTHER_SPACES = re.compile(f"(?![ \t\r\n\f])[{SPACES}]")  # may stand inside of an address
 _USUAL_BEGINNING = "A person"
-_LONE_LETTER = re.compile(r"(?<![A-Za-z])[A-Za-z]\.$")
+# An ending of a word ("'s", "'ll") may stand before the letter: "gr\u2019ss." is "gr", "\u2019s", "s".
+_LONE_LETTER = re.compile("(?:(?<![A-Za-z])|['\x92\u2019;][A-Za-z]{1,2})[A-Za-z]\\.$")
 
 
 def ptb_tokenize(text: str, following: str = _USUAL_BEGINNING) -> list[str]:
@@ -34,16 +35,27 @@ def ptb_tokenize(text: str, following: str = _USUAL_BEGINNING) -> list[str]:
             period at the end ("vitamin C.") stay together or not by what begins there. Where it is not known, as most
             captions begin.
     """
-    chunks = [chunk for chunk in _BLANK.split(text) if chunk]
-    reaches_on = any(_reaches_on(*pair) for pair in pairwise([*chunks, following] if following else chunks))
-    if reaches_on or _OTHER_SPACES.search(text):
-        return list(_tokens(text, following))
-    return [token for chunk in chunks for token in _tokens_of_chunk(chunk)]
+    return _tokenize(text, f"\n{following}" if following else "")
 
 
 def tokenize_lines(texts: Sequence[str]) -> list[list[str]]:
     """Tokens of captions that stand on lines one after the other."""
-    return [ptb_tokenize(*pair) for pair in pairwise([*texts, ""])]
+    found, ahead = [], ""
+    for text in reversed(texts):
+        found.append(_tokenize(text, ahead))
+        # Rules look over empty lines, and tell the end of a line from that of the file.
+        ahead = f"\n{text}" + (ahead[:1] if text.strip() else ahead)
+    return found[::-1]
+
+
+def _tokenize(text: str, ahead: str) -> list[str]:
+    """Tokens of a caption; ``ahead`` is what follows it in the file."""
+    chunks = [chunk for chunk in _BLANK.split(text) if chunk]
+    following = ahead.lstrip()
+    reaches_on = not following or any(_reaches_on(*pair) for pair in pairwise([*chunks, following]))
+    if reaches_on or _OTHER_SPACES.search(text):
+        return list(_tokens(text, ahead))
+    return [token for chunk in chunks for token in _tokens_of_chunk(chunk)]
 
 
 def _reaches_on(chunk: str, following: str) -> bool:
@@ -58,12 +70,12 @@ def _reaches_on(chunk: str, following: str) -> bool:
 
 @lru_cache(maxsize=1 << 17)
 def _tokens_of_chunk(chunk: str) -> tuple[str, ...]:
-    return _tokens(chunk)
+    return _tokens(chunk, "\n\n")
 
 
-def _tokens(text: str, following: str = "") -> tuple[str, ...]:
-    """Tokens by the rules, of the first of two lines."""
-    line = "{}\n{}\n".format(text.replace("\n", " "), following)
+def _tokens(text: str, ahead: str) -> tuple[str, ...]:
+    """Tokens of a text by the rules, which may look at what follows it."""
+    line = text.replace("\n", " ") + ahead
     place, found = 0, []
     while place < len(text):
         made, place = _next(line, place)

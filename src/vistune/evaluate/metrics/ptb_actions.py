@@ -43,8 +43,8 @@ def telephone(text: str) -> str:
 
 
 def open_quote(text: str) -> str:
-    """A straight quote in front of a word."""
-    return "`" if text.lower() in ("'", "&apos;") else "``"
+    """A straight quote in front of a word; an entity in capitals stays as it is."""
+    return {"'": "`", '"': "``", "&quot;": "``"}.get(text, text)
 
 
 def close_quotes(text: str) -> str:

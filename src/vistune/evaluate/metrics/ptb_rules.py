@@ -100,11 +100,14 @@ def _with_apostrophes() -> Iterator[str]:
 
 def _addresses() -> Iterator[Rule]:
     inside, end = r" \t\n\f\r\"<>|()", r" \t\n\f\r\"<>|.!?(){},\-"
-    path = f"(?:/[^{inside}]+[^{end}])?"
+    path = f"/[^{inside}]+[^{end}]"
     yield _rule(rf"(?i:https?)://[^{inside}{{}}]+[^{end}]", "[hH]")
-    yield _rule(rf"(?i:www)\.(?:[^ \t\n\f\r\"<>|.!?(){{}},]+\.)+[a-zA-Z]{{2,4}}{path}", "[wW]")
+    www = r"(?i:www)\.(?:[^ \t\n\f\r\"<>|.!?(){},]+\.)"
     # The range from comma to underscore holds digits and capitals: the published pattern has it so.
-    yield _rule(rf"(?:[^ \t\n\f\r\"`'<>|.!?(){{}},-_$]+\.)+(?i:com|net|org|edu){path}", "")
+    other = r"(?:[^ \t\n\f\r\"`'<>|.!?(){},-_$]+\.)"
+    for host, domain, first in ((www, "[a-zA-Z]{2,4}", "[wW]"), (other, "(?i:com|net|org|edu)", "")):
+        yield _rule(f"{host}+?{domain}{path}", first)  # a path reaches as far from its first slash as from a later one
+        yield _rule(f"{host}+{domain}", first)
     host = rf"(?:[^{inside}{{}}.\xa0]+\.)*[^{inside}{{}}.\xa0]+"
     yield _rule(rf"(?:<|(?i:&lt;))?[a-zA-Z0-9][^{inside}{{}}\xa0]*@{host}(?:>|(?i:&gt;))?", "[<&a-zA-Z0-9]")
     yield _rule("@[a-zA-Z_][a-zA-Z_0-9]*", "@")
@@ -163,7 +166,7 @@ def _marks() -> Iterator[Rule]:
 
 def _compounds() -> Iterator[Rule]:
     name = f"(?:[dDoOlL]{QUOTE_IN_WORD}{_SIGN})?{_SIGN}+"
-    hyphened = rf"[A-Za-z0-9][A-Za-z0-9.,\xad]*(?:-(?:{known.ACRONYM}\.|[A-Za-z0-9\xad]+))+"
+    hyphened = rf"[A-Za-z0-9][A-Za-z0-9.,\xad]*(?:-(?:{known.INITIALS}\.|[A-Za-z0-9\xad]+))+"
     for compound in (hyphened, f"{name}(?:{known.HYPHEN}{name})*"):
         yield _rule(rf"{compound}\.", _T, ahead=_PAUSE, action=made.without_soft_hyphens)
         yield _rule(compound, _T, action=made.without_soft_hyphens)
@@ -178,6 +181,6 @@ def _symbols() -> Iterator[Rule]:
     yield _rule(f"{known.CURLY_QUOTE}{{1,2}}|''|{APOSTROPHE}", f"{known.CURLY_QUOTE}|{_A}", action=made.close_quotes)
     yield _rule("<<|>>", "[<>]")
     yield _rule(r"[<>]?[:;=][-o*']?[()DPdpO\\{@|\[\]]", "[<>:;=]", ahead="[^A-Za-z0-9]", action=made.face)
-    asian = r"[-^x=~<>']_[-^x=~<>']|\([-^x=~<>'][_.]?[-^x=~<>']\)"
+    asian = r"[-^x=~<>']_[-^x=~<>']|\([-^x=~<>'][_.]?[-^x=~<>']\)|\([\^x=~<>']-[\^x=~<>'`]\)"
     yield _rule(asian, r"[\^x=~<>'(-]", action=made.face)
     yield _rule(f"[{known.SYMBOLS}]", "[^A-Za-z0-9]")

@@ -1,6 +1,7 @@
 """Characters and words that the Penn Treebank tokeniser knows, as pieces of patterns.
 
-Words are matched in any case; those in ``(?-i:...)`` are common words in lower case and mean something else there.
+Words are matched in any case, but for ``(?-i:...)``: a word that is a common one in lower case and means something else
+there, and choices between letters, in which the release tells capitals from small ones ("Pty." but not "PTY.").
 """
 
 from __future__ import annotations
@@ -42,16 +43,16 @@ HYPHEN = "[-_\u058a\u2010\u2011]"
 
 # Each of these keeps its period.
 ABBREVIATIONS = (
-    r"(?:Ed|Ph)\.D|al|Ala|Apr|Ariz|(?-i:A)rk|Assn|Aug|(?-i:A)z|Bancorp|Bhd|Bldg|Blvd|Bros|Calif|Colo|Conn|Corp|"
-    r"Cos?|Ct|Dak|Dec|(?-i:D)el|Esq|est|etc|ext|Feb|Fla|Fri|Ga|(?-i:I)ll|Inc|Ind|Intl|Jan|Jr|Jul|Jun|Kans?|Ky|"
-    r"(?-i:L)a|Ltd|Mar|(?-i:M)ass|Md|Mich|Minn|(?-i:M)iss|Mo|Mon|Mont|Neb|Nev|Nov|Oct|Okla|(?-i:O)re|(?-i:P)a|"
-    r"Penn|Plc|Pp?t[ye]s?|Rd|Rt|Sept?|seq|sq|Sr|Sys|tel|Tenn|(?-i:T)ex|Thu|Thurs|Tues?|Univ|Va|Vt|(?-i:W)ash|Wed|"
-    r"Wisc?|Wyo"
+    r"(?:Ed|Ph)\.D|al|Ala|Apr|Ariz|(?-i:A)rk|Assn|Aug|(?-i:A)z|Bancorp|Bhd|Bldg|Blvd|Bros|Calif|Colo|Conn|Corp|Cos?|"
+    r"Ct|Dak|Dec|(?-i:D)el|Esq|est|etc|ext|Feb|Fla|Fri|Ga|(?-i:I)ll|Inc|Ind|Intl|Jan|Jr|Jul|Jun|Kans?|Ky|(?-i:L)a|Ltd|"
+    r"Mar|(?-i:M)ass|Md|Mich|Minn|(?-i:M)iss|Mo|Mon|Mont|Neb|Nev|Nov|Oct|Okla|(?-i:O)re|(?-i:P)a|Penn|Plc|"
+    r"Pp?t(?-i:[ye])s?|Rd|Rt|Sept?|seq|sq|Sr|Sys|tel|Tenn|(?-i:T)ex|Thu|Thurs|Tues?|Univ|Va|Vt|(?-i:W)ash|Wed|Wisc?|"
+    r"Wyo"
 )
 TITLES = (
-    r"a\.k\.a|Adj|Adm|Adv|Alex|Assoc|Asst|Attys?|Ave|Brig|Capt|cf|Cie|Co?mdr|Col|Cpl|Dept|Det|Drs?|Elec|Ens|Ft|"
-    r"Gen|Govs?|Hon|Insp|Invt|Jos|Lieut|Lt|M[ft]g|Maj|Messrs|Mlle|Mme|Mr|Mrs|Ms|Msgr|Mt|Natl|Pfc|Ph|Pres|Profs?|"
-    r"Pvt|Reps?|Rev|Sens?|Sfc|Sgt|Spc|Ste?|Supts?|TREAS|vs|Wm"
+    r"a\.k\.a|Adj|Adm|Adv|Alex|Assoc|Asst|Attys?|Ave|Brig|Capt|cf|Cie|Co?mdr|Col|Cpl|Dept|Det|Drs?|Elec|Ens|Ft|Gen|"
+    r"Govs?|Hon|Insp|Invt|Jos|Lieut|Lt|M(?-i:[ft])g|Maj|Messrs|Mlle|Mme|Mr|Mrs|Ms|Msgr|Mt|Natl|Pfc|Ph|Pres|Profs?|Pvt|"
+    r"Reps?|Rev|Sens?|Sfc|Sgt|Spc|Ste?|Supts?|TREAS|vs|Wm"
 )
 # After these, the period behind a single letter ends a sentence ("vitamin C. The").
 _OPENING_WORDS = (
@@ -64,16 +65,15 @@ FILE_KINDS = (
     "wav|x|xml|zip"
 )
 BEFORE_NUMBERS = "ca|figs?|prop|nos?|art|bldg|pp|op"
-ACRONYM = r"(?:[A-Za-z](?:\.[A-Za-z])+|(?i:(?:Canada|Sino|Korean|EU|Japan|non)-U\.S|U\.S\.-(?:U\.K|U\.S\.S\.R)))"
+INITIALS = r"[A-Za-z](?:\.[A-Za-z])+"
+ACRONYM = rf"(?:{INITIALS}|(?i:(?:Canada|Sino|Korean|EU|Japan|non)-U\.S|U\.S\.-(?:U\.K|U\.S\.S\.R)))"
 _NAME = "[A-Za-z][A-Za-z0-9_:.-]*"
 SPECIAL = (
     r"-(?i:RRB|LRB|RCB|LCB|RSB|LSB)-|(?i:C\.D\.s|pro-|anti-|S(?:&|&amp;)P-500|S(?:&|&amp;)Ls)|"
     f"(?i:Cap{APOSTROPHE}n|c{APOSTROPHE}est)"
 )
-TAG = (
-    rf"<(?:[!?][A-Za-z-][^>\r\n]*|/?{_NAME}(?: +(?:{_NAME}(?: *= *['\"][^\r\n'\"]*['\"])?"
-    r"|['\"][^\r\n'\"]*['\"]))* *(?:/ *)?)>"
-)
+_VALUE = r"""(?:"[^"\r\n]*"|'[^'\r\n]*')"""
+TAG = rf"<(?:[!?][A-Za-z-][^>\r\n]*|/{_NAME} *|{_NAME}(?: +{_NAME}(?: *= *{_VALUE})?)* *(?:/ *)?)>"
 TELEPHONES = (
     r"\([0-9]{2,3}\)[ \xa0]?[0-9]{3,4}[- \xa0]?[0-9]{3,5}",
     r"(?:\+\+?)?(?:[0-9]{2,4}[- \xa0])?[0-9]{2,4}[- \xa0][0-9]{3,4}[- \xa0]?[0-9]{3,5}",

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 from vistune.errors import DataError, InputError
+from vistune.evaluate.metrics import fields
 from vistune.evaluate.metrics.captions import bleu, cider, rouge_l
-from vistune.evaluate.metrics.checks import check_finite
 from vistune.evaluate.metrics.choices import scienceqa
+from vistune.evaluate.metrics.fields import Joined
 from vistune.evaluate.metrics.ranks import Ties, retrieval_ranks
-from vistune.evaluate.metrics.rows import Row, join, refuse_empty_answers
+from vistune.evaluate.metrics.rows import join, refuse_empty_answers
 from vistune.evaluate.metrics.score import Score, mean_score
 from vistune.evaluate.metrics.texts import anls, exact_match
 from vistune.evaluate.metrics.vqa import aokvqa_da, ivqa, vqa_accuracy, vqa_evalai_accuracy
-from vistune.evaluate.metrics.yes_no import nlvr, pope, roc_auc
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Joined:
-    """Rows of both files in the same order."""
-
-    ids: Sequence[str]
-    predictions: Sequence[Row]
-    references: Sequence[Row]
+from vistune.evaluate.metrics.yes_no import nlvr, nlvr_sentence, pope, roc_auc
 
 
 @dataclass(frozen=True)
@@ -60,76 +48,46 @@ def metric_named(name: str) -> Metric:
     raise InputError(f"There is no metric {name!r}; {hint}")
 
 
-def _of_answers(function: Callable[[list[str], list[list[str]]], Score]) -> Callable[[Joined, Ties], Score]:
+def _of_answers(
+    function: Callable[[list[str], list[list[str]]], Score], *, at_least: int = 1, alone: bool = False
+) -> Callable[[Joined, Ties], Score]:
     def score(rows: Joined, ties: Ties) -> Score:
-        return function(_texts(rows), _accepted(rows))
+        return function(fields.texts(rows), fields.accepted(rows, at_least, alone=alone))
 
     return score
 
 
 def _pope(rows: Joined, ties: Ties) -> Score:
-    return pope(_texts(rows), [answers[0].strip().lower() for answers in _accepted(rows)])
+    return pope(fields.texts(rows), fields.labels(rows, ("yes", "no")))
 
 
 def _nlvr(rows: Joined, ties: Ties) -> Score:
     pairs = zip(rows.ids, rows.references, strict=True)
-    sentences = [str(row.get("sentence", name.split("-")[0])) for name, row in pairs]
-    return nlvr(_texts(rows), _accepted(rows), sentences)
+    sentences = [nlvr_sentence(name) or str(row.get("sentence", name.split("-")[0])) for name, row in pairs]
+    return nlvr(fields.texts(rows), fields.labels(rows, ("true", "false")), sentences)
 
 
 def _scienceqa(rows: Joined, ties: Ties) -> Score:
-    _each(rows.ids, rows.references, "answer_index", int, "a whole number from 0")
-    _each(rows.ids, rows.references, "n_choices", int, "a whole number")
-    return scienceqa(_texts(rows), rows.references)
+    said = fields.texts(rows)
+    fields.right_options(rows)
+    return scienceqa(said, rows.references)
 
 
 def _auc(rows: Joined, ties: Ties) -> Score:
     """One score is how sure the model is of candidate 1; two are those of candidates 0 and 1."""
     figures = []
-    for name, scores in zip(rows.ids, _scores(rows), strict=True):
+    for name, scores in zip(rows.ids, fields.scores(rows), strict=True):
         if len(scores) not in (1, 2):
             raise DataError(f"Prediction {name!r} has {len(scores)} scores; AUC reads one, or two (one a class).")
         figures.append(scores[-1] - (scores[0] if len(scores) == 2 else 0))
-    return roc_auc(figures, _each(rows.ids, rows.references, "answer_index", int, "0 or 1"))
+    return roc_auc(figures, fields.classes(rows))
 
 
 def _ranks(rows: Joined, ties: Ties) -> Score:
-    _each(rows.ids, rows.references, "answer_index", int, "a whole number from 0")
-    return retrieval_ranks(_scores(rows), rows.references, ties=ties)
-
-
-def _texts(rows: Joined) -> list[str]:
-    return _each(rows.ids, rows.predictions, "answer", str, "a text", "Prediction")
-
-
-def _scores(rows: Joined) -> list[list[float]]:
-    found = _each(rows.ids, rows.predictions, "scores", list, "a list of numbers", "Prediction")
-    for name, scores in zip(rows.ids, found, strict=True):
-        check_finite(scores, f"Prediction {name!r}: score")
-    return found
-
-
-def _accepted(rows: Joined) -> list[list[str]]:
-    """The reference answers; one alone may stand without a list."""
-    found = []
-    for name, row in zip(rows.ids, rows.references, strict=True):
-        answers = row.get("answers")
-        answers = [answers] if isinstance(answers, str) else answers
-        if not isinstance(answers, list) or not answers or not all(isinstance(text, str) for text in answers):
-            raise DataError(f"Reference {name!r} has answers {answers!r}; expected a list of texts.")
-        found.append(answers)
-    return found
-
-
-def _each(
-    ids: Sequence[str], rows: Sequence[Row], key: str, kind: type[T], expected: str, side: str = "Reference"
-) -> list[T]:
-    """The same field of all rows."""
-    values: list[Any] = [row.get(key) for row in rows]
-    for name, value in zip(ids, values, strict=True):
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise DataError(f"{side} {name!r} has {key} {value!r}; expected {expected}.")
-    return values
+    scores = fields.scores(rows)
+    sizes = [len(values) for values in scores]
+    right = fields.right_candidates(rows, sizes)
+    return retrieval_ranks(scores, right, relevance=fields.relevances(rows, sizes), ties=ties)
 
 
 METRICS = {
@@ -138,15 +96,15 @@ METRICS = {
         Metric("cider", "fraction", _of_answers(cider)),
         Metric("bleu", "fraction", _of_answers(bleu)),
         Metric("rouge-l", "fraction", _of_answers(rouge_l)),
-        Metric("vqa", "percent", _of_answers(vqa_accuracy)),
-        Metric("vqa-evalai", "percent", _of_answers(vqa_evalai_accuracy)),
-        Metric("anls", "fraction", _of_answers(anls)),
-        Metric("exact", "percent", _of_answers(exact_match)),
+        Metric("vqa", "percent", _of_answers(vqa_accuracy, at_least=2)),
+        Metric("vqa-evalai", "percent", _of_answers(vqa_evalai_accuracy, at_least=2)),
+        Metric("anls", "fraction", _of_answers(anls, alone=True)),
+        Metric("exact", "percent", _of_answers(exact_match, alone=True)),
         Metric("aokvqa-da", "percent", _of_answers(aokvqa_da)),
         Metric("auc", "fraction", _auc),
         Metric("ranks", "fraction", _ranks, ranks=True),
         Metric("ivqa", "percent", _of_answers(ivqa)),
-        Metric("pope", "percent", _of_answers(pope)),
+        Metric("pope", "percent", _pope),
         Metric("scienceqa", "percent", _scienceqa),
         Metric("nlvr", "percent", _nlvr),
     )
@@ -183,11 +141,5 @@ def scores_in_rows(a: Path, b: Path) -> tuple[Score, Score]:
         DataError: a file cannot be read, the ids differ, or a row has no finite score.
     """
     names, first, second = join(a, b)
-    scores = []
-    for path, rows in ((a, first), (b, second)):
-        for name, row in zip(names, rows, strict=True):
-            value = row.get("score")
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise DataError(f"{path}: row {name!r} has score {value!r}; expected a finite number.")
-        scores.append(mean_score([float(row["score"]) for row in rows]))
-    return scores[0], scores[1]
+    means = [mean_score(fields.own_scores(rows, names, path)) for path, rows in ((a, first), (b, second))]
+    return means[0], means[1]

@@ -79,24 +79,37 @@ def refuse_empty_answers(names: Sequence[str], predictions: Sequence[Row], path:
 
 def _lines(path: Path) -> Iterator[tuple[int, Row]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a mark first
     except FileNotFoundError:
         raise DataError(f"There is no file {str(path)!r}; give a jsonl file.") from None
-    except (UnicodeDecodeError, IsADirectoryError) as error:
+    except (UnicodeDecodeError, OSError) as error:
         raise DataError(f"{path} cannot be read as text ({error}); give a jsonl file in UTF-8.") from None
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path}, line {number} is not JSON ({error.msg}): {line[:60]!r}.") from None
+            row = json.loads(line, object_pairs_hook=_object)
+        except DataError as error:
+            raise DataError(f"{path}, line {number} {error}") from None
+        except (ValueError, RecursionError) as error:  # beside broken JSON: numbers too long, lists too deep
+            told = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            raise DataError(f"{path}, line {number} is not JSON ({told}): {line[:60]!r}.") from None
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number} is {line[:60]!r}; expected an object with an id.")
         yield number, row
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of a name that comes twice, Python would keep the last in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"has {twice!r} more than once; give each field once.")
+    return found
+
+
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:_FEW])
-    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
-    return f"id {shown}" if len(names) == 1 else f"{len(names)} ids, {shown}{more},"
+    more = ", ..." if len(names) > _FEW else ""
+    return f"id {shown}" if len(names) == 1 else f"{len(names)} ids ({shown}{more})"

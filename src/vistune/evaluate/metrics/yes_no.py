@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vistune.errors import InputError
-from vistune.evaluate.metrics.checks import as_lists, check_finite, check_pairs
+from vistune.evaluate.metrics.checks import as_lists, check_finite, check_pairs, check_texts
 from vistune.evaluate.metrics.score import Score, Weights, mean_score
+
+_NLVR = re.compile(r"(?:(?P<sentence>[0-9]+)-[0-9]+(?:-[0-9]+)?|[a-z]+[0-9]?-(?P<drawn>[0-9]+)-[0-9]+-[0-9]+\.png)")
+_NLVR2 = re.compile(r"(?P<set>[a-z]+[0-9]?-[0-9]+)-[0-9]+-(?P<sentence>[0-9]+)")
 
 
 def says_no(answer: str) -> bool:
@@ -33,7 +37,7 @@ def pope(predictions: Sequence[str], references: Sequence[str | Sequence[str]]) 
     Raises:
         InputError: lengths differ, there is nothing to score, or a reference is neither yes nor no.
     """
-    check_pairs(predictions, references)
+    check_texts(predictions, references)
     labels = _labels(references, ("yes", "no"))
     said = np.array([not says_no(answer) for answer in predictions])
     true = np.array([label == "yes" for label in labels])
@@ -58,20 +62,33 @@ def nlvr(
     Args:
         predictions, references: "true" or "false", whatever their case. Other predictions are wrong, and counted in
             ``details["unparsed"]``.
-        sentences: which sentence each row is about; official identifiers ("1572-0") begin with it. Without, there is
-            no consistency.
+        sentences: which sentence each row is about; official identifiers of examples ("1572-0") will do, see
+            :func:`nlvr_sentence`. Without, there is no consistency.
 
     Raises:
         InputError: lengths differ, there is nothing to score, or a reference is neither true nor false.
     """
-    check_pairs(predictions, references)
+    check_texts(predictions, references)
     said = [answer.strip().lower() for answer in predictions]
     labels = _labels(references, ("true", "false"))
     right = [answer == label for answer, label in zip(said, labels, strict=True)]
     score = mean_score([100.0 * hit for hit in right], unparsed=sum(answer not in ("true", "false") for answer in said))
     if sentences is not None:
-        score.details["consistency"] = _consistency(right, sentences)
+        known = [(isinstance(one, str) and nlvr_sentence(one)) or one for one in sentences]
+        score.details["consistency"] = _consistency(right, known)
     return score
+
+
+def nlvr_sentence(identifier: str) -> str | None:
+    """What the official evaluators take for the sentence of an example; None for other identifiers.
+
+    NLVR's are SENTENCE-DRAWING ("1572-0"), or a picture's name, SPLIT-SENTENCE-DRAWING-ORDER.png; NLVR2's are
+    SPLIT-SET-PAIR-SENTENCE ("test1-0-1-0").
+    """
+    if match := _NLVR2.fullmatch(identifier):
+        return f"{match['set']}-{match['sentence']}"
+    match = _NLVR.fullmatch(identifier)
+    return match["sentence"] or match["drawn"] if match else None
 
 
 def _consistency(right: Sequence[bool], sentences: Sequence[Hashable]) -> float:
@@ -106,9 +123,12 @@ def roc_auc(predictions: Sequence[float], references: Sequence[int]) -> Score:
 
     Raises:
         InputError: lengths differ, there is nothing to score, a prediction is not finite, a reference is not 0 or 1,
-            or all are of one class.
+            or all are of one class; scikit-learn is not installed.
     """
-    from sklearn.metrics import roc_auc_score
+    try:
+        from sklearn.metrics import roc_auc_score
+    except ImportError as error:
+        raise InputError("AUC needs scikit-learn; install it with pip install 'vistune[eval]'.") from error
 
     check_pairs(predictions, references)
     check_finite(predictions, "Prediction")

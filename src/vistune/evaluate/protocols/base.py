@@ -81,7 +81,11 @@ class Protocol:
         return written
 
     def decoding(self, benchmark: Benchmark) -> dict[str, Any]:
-        """Arguments of `Predictor.generate`: beams, lengths, penalties. Nothing is drawn at random."""
+        """Arguments of `Predictor.generate`: beams, lengths, penalties. Nothing is drawn at random.
+
+        Raises:
+            RecipeError: the shortest answer may not be shorter than the longest.
+        """
         if benchmark.source == "world":
             return {"do_sample": False, **_WORLD_DECODING}
         wording = self._wording(benchmark)
@@ -90,11 +94,18 @@ class Protocol:
             **self.decoding_by_form.get(benchmark.form, {}),
             **(wording.decoding.given() if wording else {}),
         }
+        fewest, most = settings.get("min_new_tokens", 0), settings.get("max_new_tokens")
+        if most is not None and fewest > most:
+            raise RecipeError(
+                f"The protocol {self.name!r} has answers to {benchmark.name} of at least {fewest} and at most {most} "
+                "tokens; change min_new_tokens or max_new_tokens under `decoding`."
+            )
         return {"do_sample": False, **settings}
 
     def ranking(self, benchmark: Benchmark) -> dict[str, Any]:
-        """Arguments of `Predictor.rank` beside the candidates."""
-        return {"closing_token": self.closing_token, "reduce": self.reduce}
+        """Arguments of `Predictor.rank` beside the candidates; what the protocol's file says stands before all else."""
+        closing = benchmark.closing_token if self.closing_token is None else self.closing_token
+        return {"closing_token": closing, "reduce": self.reduce}
 
     def extract(self, benchmark: Benchmark, example: Example, text: str) -> str:
         """The answer in what the model wrote; of choices the choice's own words, "" where it names none.

@@ -11,6 +11,7 @@ from vistune.errors import RecipeError
 from vistune.evaluate.protocols.base import Protocol
 
 if TYPE_CHECKING:
+    from vistune.data.strict_yaml import Lines
     from vistune.evaluate.benchmarks.base import Answering
     from vistune.evaluate.protocols.extract import Extract
     from vistune.evaluate.protocols.schema import ProtocolFile, Wording
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "files"
 _ALIASES = {"llava15": "llava-1.5"}
+# Benchmarks of the picture world begin so.
+_WORLD = "world_"
 
 PROTOCOLS: tuple[str, ...] = tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 """Names of the packaged protocols."""
@@ -53,8 +56,8 @@ def _find(name_or_path: str | Path, beside: Path) -> Path:
     path = beside / name_or_path
     if path.is_file():
         return path
-    hint = nearest(name, PROTOCOLS)
-    raise RecipeError(f"There is no protocol {name!r}{hint}; give a YAML file or one of {', '.join(PROTOCOLS)}.")
+    hint = nearest(name, PROTOCOLS).replace("?", "? Give", 1) or "; give"
+    raise RecipeError(f"There is no protocol {name!r}{hint} a YAML file or one of {', '.join(PROTOCOLS)}.")
 
 
 def _chain(path: Path) -> list[ProtocolFile]:
@@ -118,5 +121,29 @@ def _read_as_it_was(path: Path, changed: int) -> ProtocolFile:
 
     content, lines = read_yaml(path)
     if not isinstance(content, dict):
-        raise RecipeError(f"{path} holds {type(content).__name__}; expected a mapping with `prompts`.")
-    return validate(ProtocolFile, content, lines, path)
+        found = "is empty" if content is None else f"holds {type(content).__name__}"
+        raise RecipeError(f"{path} {found}; expected a mapping with `prompts`.")
+    file = validate(ProtocolFile, content, lines, path)
+    _check_names(file, lines, path)
+    return file
+
+
+def _check_names(file: ProtocolFile, lines: Lines, path: Path) -> None:
+    """Words that would never be used are a mistake.
+
+    Raises:
+        RecipeError: the first entry of ``prompts`` that names no benchmark and no data set, or rows with words of
+            their own.
+    """
+    from vistune.data.catalogue import SOURCES
+    from vistune.evaluate.benchmarks import BENCHMARKS
+
+    known = {*SOURCES, *(name for name in BENCHMARKS if not name.startswith(_WORLD))}
+    unknown = next((name for name in file.prompts if name not in known), None)
+    if unknown is None:
+        return
+    line = lines.get(("prompts", unknown))
+    told = "names no benchmark and no data set" + (nearest(unknown, known) or "; `vistune benchmarks` shows them.")
+    if unknown in BENCHMARKS:
+        told = "would not be used: the picture world's rows bring their own words and decoding; leave it out."
+    raise RecipeError(f"{path}{f', line {line}' if line else ''}: prompts.{unknown} {told}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from vistune.evaluate.metrics import extract_choice, normalize_vqa_answer
+from vistune.evaluate.metrics import extract_choice, normalize_evalai_answer, normalize_vqa_answer
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
 
-Extract = Literal["text", "line", "letter", "choice"]
-"""All of it; its first line; the choice whose letter it names (LLaVA's ScienceQA rule); the choice that it is in words,
-or else by its letter."""
+Extract = Literal["text", "line", "evalai", "letter", "choice"]
+"""All of it; its first line; all of it in EvalAI's form; the choice whose letter it names (LLaVA's ScienceQA rule); the
+choice that it is in words, or else by its letter."""
 
 _LETTERED = re.compile(r"\(?([A-Za-z])[).:]?(?:\s|$)")
 
@@ -28,6 +28,8 @@ def extracted(kind: Extract, text: str, example: Example) -> str:
         return said
     if kind == "line":
         return said.partition("\n")[0].strip()
+    if kind == "evalai":
+        return normalize_evalai_answer(said)
     if kind == "choice":
         return _in_words(said, example.choices) or _by_letter(said, example.choices)
     place = extract_choice(said, len(example.choices)) if example.choices else None

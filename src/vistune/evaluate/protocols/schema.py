@@ -9,8 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from vistune.data.templates.files import Style
 from vistune.data.templates.template import Template
 from vistune.errors import RecipeError
-from vistune.evaluate.benchmarks.base import Answering, Form
+from vistune.evaluate.benchmarks.base import Form
 from vistune.evaluate.protocols.extract import Extract
+
+Way = Literal["generate", "rank"]
+"""How a protocol may have answers given; all pairs are compared for retrieval alone, whatever the protocol."""
 
 
 class _Strict(BaseModel):
@@ -48,7 +51,7 @@ class Wording(_Strict):
     text: str
     target: str = "{answer}"
     published: bool = False
-    answer: Answering | None = None
+    answer: Way | None = None
     decoding: Decoding = Decoding()
     extract: Extract | None = None
 
@@ -58,7 +61,8 @@ class Wording(_Strict):
         try:
             Template(text)
         except RecipeError as error:
-            raise ValueError(str(error)) from error
+            told = str(error).removeprefix(f"The template {text!r} ").rstrip(".")
+            raise ValueError(f"which {told}") from error
         return text
 
 
@@ -82,7 +86,7 @@ class ProtocolFile(_Strict):
     style: Style | None = None
     prompts: dict[str, Wording] = Field(default_factory=dict)
     forms: dict[Form, Wording] = Field(default_factory=dict)
-    answer: dict[Form | Literal["all"], Answering] = Field(default_factory=dict)
+    answer: dict[Form | Literal["all"], Way] = Field(default_factory=dict)
     decoding: dict[Form | Literal["all"], Decoding] = Field(default_factory=dict)
     extract: dict[Form | Literal["all"], Extract] = Field(default_factory=dict)
     closing_token: bool | None = None

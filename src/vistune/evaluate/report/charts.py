@@ -24,8 +24,8 @@ def overview(entries: Sequence[Entry]) -> str:
         return ""
     return (
         f'<figure><div class="bars">{"".join(rows)}</div><figcaption>Bars: measured, with the 95 % interval at their '
-        "end. Lines below: published figures. Each bar has its own scale: 100, or the highest figure where CIDEr or "
-        "points go further.</figcaption></figure>"
+        "end. Lines below: published figures. Each bar has its own scale: up to 100, to the highest figure where CIDEr "
+        "goes further, to 2,000 where points are told.</figcaption></figure>"
     )
 
 

@@ -20,10 +20,17 @@ from vistune.evaluate.report.figures import (
     signed,
     title_of,
 )
+from vistune.evaluate.report.judged import TOLD, judged_words
 from vistune.evaluate.report.mistakes import mistake_cards
 
 _FEW_BINS = 2
-_COUNTED = ("unparsed", "empty")
+_COUNTED = ("unparsed", "empty", "neither")
+_NAMES = {
+    "unparsed": "answers not understood",
+    "empty": "empty answers",
+    "neither": "answers that begin with neither yes nor no",
+    "no_right_candidate": "rows whose right answer is none of the candidates",
+}
 
 
 def section(entry: Entry, mistakes: Sequence[Mapping[str, Any]]) -> str:
@@ -59,6 +66,8 @@ def _about(entry: Entry) -> str:
         told += "<br>The answers of this split are not public, so nothing is scored here"
         written = entry.get("submission")
         told += f"; the official file is <code>{escape(written)}</code>." if written else "; see --submission."
+    if judge := judged_words(entry):
+        told += f"<br>{escape(judge[:1].upper() + judge[1:])}"
     if entry.get("choices"):
         told += f"<br>{escape(str(entry['choices']))}"
     return told
@@ -67,6 +76,8 @@ def _about(entry: Entry) -> str:
 def _details(entry: Entry, analysis: Mapping[str, Any]) -> str:
     """Further figures; parts that are told with intervals below are not told twice."""
     details = dict(entry.get("details") or {})
+    if judged_words(entry):
+        details = {name: value for name, value in details.items() if name not in TOLD}
     if analysis.get("by"):
         details.pop("parts", None)
     single = {name: value for name, value in details.items() if isinstance(value, (int, float, str))}
@@ -99,7 +110,7 @@ def _column(entry: Entry, found: Mapping[str, Any]) -> str:
     head = "<th></th><th>Figure</th><th>n</th><th>Gap to the rest</th>"
     widest = found.get("largest_gap")
     told = ""
-    if widest:
+    if widest and signed(printed(entry, widest["value"])) != signed(0.0):
         high, low = (escape(str(name)) for name in widest["between"])
         told = (
             f"<p class='note'>Largest gap: {high} over {low}, {signed(printed(entry, widest['value']))} "
@@ -138,7 +149,8 @@ def _leanings(analysis: Mapping[str, Any]) -> list[str]:
     if places := analysis.get("places"):
         rows = [(f"choice {row['place']}", row["said"], row["right"]) for row in places]
         made.append(f"<div><h3>Place of the choice</h3>{pairs(rows, ('taken', 'right'))}</div>")
-    if frequent := analysis.get("frequent"):
+    # Yes against no is told already.
+    if (frequent := analysis.get("frequent")) and not (found and len(frequent) <= len(found["kinds"])):
         rows = [(row["answer"], row["said"], row["right"]) for row in frequent]
         made.append(f"<div><h3>Answers given most</h3>{pairs(rows, ('given', 'a right answer'))}</div>")
     return made
@@ -165,7 +177,7 @@ def _cells(values: Sequence[Any]) -> str:
 
 
 def _words(name: str) -> str:
-    return str(name).replace("_", " ")
+    return _NAMES.get(name) or str(name).replace("_", " ")
 
 
 def _table(head: str, body: str) -> str:

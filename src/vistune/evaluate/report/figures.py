@@ -68,7 +68,9 @@ def interval(entry: Entry, ends: Sequence[float] | None) -> str:
 
 
 def plain(value: Any) -> str:
-    """Any figure of the details as it stands: whole numbers whole, others with four digits."""
+    """Any figure of the details as it stands: whole numbers whole, others with four digits; an interval as one."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(plain, value))}]"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"

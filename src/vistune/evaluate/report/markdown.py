@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vistune.evaluate.report.commands import limits
 from vistune.evaluate.report.figures import Entry, interval, metric_of, missing_words, number, shown, title_of
-from vistune.evaluate.report.page import limits, model_name
+from vistune.evaluate.report.judged import judged_parts, judged_words
+from vistune.evaluate.report.page import model_name
 from vistune.evaluate.report.published import Cell, Comparison, comparisons, with_average
 
 
@@ -19,6 +21,10 @@ def build_markdown(results: Mapping[str, Any]) -> str:
         parts.append(f"**{limits(results)}**")
     parts.append(_table(["Benchmark", "Metric", "Measured", "95 % interval", "n", "Protocol"], map(_row, entries)))
     parts.append("On the scale of the papers' tables: CIDEr, MRR and AUC are times 100.")
+    for entry in entries:
+        if words := judged_words(entry):
+            parts.append(f"{_cell(title_of(entry))}: {_cell(words)}")
+            parts.append(_table(["Part", "Measured", "95 % interval", "n"], judged_parts(entry)))
     for found in comparisons(entries):
         parts.append(f"## {_cell(found.table)} (published)")
         parts.append(f"{_cell(found.paper)}. The first row was measured here, all others are published figures.")
@@ -42,7 +48,10 @@ def _row(entry: Entry) -> Sequence[str]:
 
 def _rows(found: Comparison, model: str) -> list[list[str]]:
     def words(cell: Cell | None) -> str:
-        return "" if cell is None else number(cell.value) + (f" ({cell.note})" if cell.note else "")
+        if cell is None:
+            return ""
+        around = f" [{number(cell.interval[0])}, {number(cell.interval[1])}]" if cell.interval else ""
+        return number(cell.value) + around + (f" ({cell.note})" if cell.note else "")
 
     own = [f"{model} (measured)", *(words(cell) or "–" for cell in found.measured)]
     return [own, *([f"{name} (published)", *map(words, cells)] for name, cells in found.rows.items())]

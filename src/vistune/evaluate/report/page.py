@@ -7,7 +7,9 @@ from html import escape
 from typing import Any
 
 from vistune.data.pages import html_page
+from vistune.evaluate.naming import short_name
 from vistune.evaluate.report.charts import overview
+from vistune.evaluate.report.commands import limits, setting, suites
 from vistune.evaluate.report.details import section
 from vistune.evaluate.report.figures import Entry, duration, title_of
 from vistune.evaluate.report.published import with_average
@@ -40,24 +42,14 @@ def build_page(results: Mapping[str, Any], mistakes: Mapping[str, Sequence[Mappi
 
 
 def model_name(results: Mapping[str, Any]) -> str:
-    """The last part of the model's folder or name."""
-    given = str(results.get("model") or "the given answers").rstrip("/")
-    return given.rsplit("/", 1)[-1] or given
-
-
-def limits(results: Mapping[str, Any]) -> str:
-    """A warning where only some rows were asked."""
-    limit = results.get("limit")
-    if not limit:
-        return ""
-    which = f"{limit:,} (shuffled, seed {results.get('seed', 0)})" if results.get("shuffle") else f"the first {limit:,}"
-    return f"Only {which} questions of each benchmark were asked: these are not the figures of the whole sets."
+    """The model's short name."""
+    return short_name(str(results.get("model") or "the given answers"))
 
 
 def _head(results: Mapping[str, Any], entries: Sequence[Entry], model: str) -> str:
     protocols = list(dict.fromkeys(str(entry["protocol"]) for entry in entries if entry.get("protocol")))
     chips = [
-        f"suite {results['suite']}" if results.get("suite") else "",
+        *(f"suite {name}" for name in suites(results)),
         f"{len(entries)} benchmark{'s' if len(entries) != 1 else ''}",
         f"protocol {', '.join(protocols)}" if protocols else "",
         f"{sum(entry.get('n') or 0 for entry in entries):,} rows",
@@ -94,17 +86,16 @@ def _throughput(entry: Entry) -> str:
 
 
 def _record(results: Mapping[str, Any]) -> str:
-    machine, versions = results.get("machine"), results.get("versions") or {}
     facts = {
         "model": results.get("model"),
         "weights": results.get("model_key"),
-        "data root": results.get("data_root"),
-        "limit": results.get("limit"),
-        "shuffled": None if results.get("shuffle") is None else "yes" if results["shuffle"] else "no",
-        "seed": results.get("seed"),
-        "date": results.get("date"),
-        "machine": _listed(machine) if isinstance(machine, Mapping) else machine,
-        "versions": _listed(versions),
+        "data root": setting(results, "data_root"),
+        "limit": setting(results, "limit"),
+        "shuffled": setting(results, "shuffle", lambda value: "yes" if value else "no"),
+        "seed": setting(results, "seed"),
+        "date": setting(results, "date", lambda value: str(value)[:10]),
+        "machine": setting(results, "machine", _listed),
+        "versions": setting(results, "versions", _listed),
     }
     listed = "".join(
         f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>"
@@ -118,5 +109,7 @@ def _record(results: Mapping[str, Any]) -> str:
     )
 
 
-def _listed(values: Mapping[str, Any]) -> str:
+def _listed(values: Any) -> str:
+    if not isinstance(values, Mapping):
+        return str(values)
     return ", ".join(f"{name} {value}" for name, value in values.items())

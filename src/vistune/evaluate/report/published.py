@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vistune.evaluate.report.analysis.columns import PARTS
 from vistune.evaluate.report.figures import Entry, title_of
 
 AVERAGE = "held_in_average"
@@ -47,7 +48,9 @@ def comparisons(entries: Sequence[Entry]) -> list[Comparison]:
 
 
 def _comparison(name: str, rows: Sequence[tuple[Entry, dict[str, Any]]]) -> Comparison:
+    places = _places(name)
     columns = list(dict.fromkeys((entry["name"], row.get("part") or "") for entry, row in rows))
+    columns.sort(key=lambda column: places.get(column, len(places)))
     entries = {entry["name"]: entry for entry, _ in rows}
     models: dict[str, dict[tuple[str, str], Cell]] = {}
     for entry, row in rows:
@@ -64,6 +67,14 @@ def _comparison(name: str, rows: Sequence[tuple[Entry, dict[str, Any]]]) -> Comp
     )
 
 
+def _places(table: str) -> dict[tuple[str, str], int]:
+    """Places of the columns in a paper's table, by benchmark and part."""
+    from vistune.evaluate.benchmarks.published import columns, tables
+
+    known = columns(tables()[table]) if table in tables() else []
+    return {(benchmark, part): place for place, (benchmark, part, _) in enumerate(known)}
+
+
 def _order(table: str) -> dict[str, int]:
     """Places of the models in a paper's table; none of one that is not known (any more)."""
     from vistune.evaluate.benchmarks.published import tables
@@ -73,24 +84,29 @@ def _order(table: str) -> dict[str, int]:
 
 def _measured(entry: Entry, part: str) -> Cell | None:
     """The figure of a benchmark or of a part of it. Where answers are not public there is none."""
+    if entry.get("value") is None or entry.get("public_answers") is False:
+        return None
     factor = 100 if entry.get("unit") == "fraction" else 1
-    if part:
-        found = _part(entry, part)
-        return None if found is None else Cell(factor * found)
-    value, ends = entry.get("value"), entry.get("interval")
-    if value is None or entry.get("public_answers") is False:
+    value, ends = _part(entry, part) if part else (entry["value"], entry.get("interval"))
+    if value is None:
         return None
     return Cell(factor * value, (factor * ends[0], factor * ends[1]) if ends else None)
 
 
-def _part(entry: Entry, part: str) -> float | None:
+def _part(entry: Entry, part: str) -> tuple[float | None, Sequence[float] | None]:
+    """The figure of a part of the data with its interval, as the break-downs have it, else as the details have it."""
+    for column in (entry.get("analysis") or {}).get("by") or ():
+        if column["column"] == PARTS:
+            for row in column["values"]:
+                if row["value"] == part:
+                    return float(row["figure"]), row.get("interval")
     details = entry.get("details") or {}
-    if part in (details.get("parts") or {}) and entry.get("metric") != "pope":
-        return float(details["parts"][part]["value"])
     if part in (details.get("categories") or {}):
         # POPE's categories: F1, which the metric has as a fraction and the papers in percent.
-        return 100 * float(details["categories"][part]["f1"])
-    return None
+        return 100 * float(details["categories"][part]["f1"]), None
+    if part in (details.get("parts") or {}):
+        return float(details["parts"][part]["value"]), details["parts"][part].get("interval")
+    return None, None
 
 
 def with_average(entries: Sequence[Entry]) -> list[Entry]:

@@ -46,7 +46,12 @@ tr.group td { color:var(--soft); font-size:12.5px; padding-top:10px; text-align:
 .tables td:first-child, .tables th:first-child { position:sticky; left:0; background:var(--paper); white-space:normal;
   min-width:8.5em; max-width:13em; padding-right:10px; }
 .tables tr.own td:first-child { background:var(--wash); }
+.tables table.many th, .tables table.many td { padding:4px 3px; font-size:12px; }
+.tables table.many td:not(:first-child) small { display:inline-block; width:min-content; font-size:10.5px;
+  line-height:1.3; }
+.tables table.many td:first-child, .tables table.many th:first-child { padding-left:0; }
 td small.narrow-only { display:none; }
+@media screen and (min-width:1180px) { main { max-width:1160px; } }
 .answers.wide { grid-template-columns:repeat(auto-fill,minmax(min(440px,100%),1fr)); }
 .answer.many { grid-template-columns:1fr; }
 .answer .pictures { display:flex; flex-wrap:wrap; gap:6px; }
@@ -63,7 +68,7 @@ summary { cursor:pointer; font-size:13px; color:var(--soft); margin:12px 0 4px; 
   details:not([open]) > summary { display:none; }
   td, th, table.close td, table.close th { font-size:11px; padding:3px 5px; white-space:normal; }
   .tables table.close td, .tables table.close th { font-size:8.5px; padding:2px; }
-  .tables table.close td small { font-size:7.5px; }
+  .tables table.close td small, .tables table.many td:not(:first-child) small { font-size:7px; }
   .tables td:first-child, .tables th:first-child { position:static; min-width:6em; }
   svg .own, svg .other, .legend i, tr.own td { -webkit-print-color-adjust:exact; print-color-adjust:exact; } }
 """

@@ -8,6 +8,9 @@ from html import escape
 from vistune.evaluate.report.figures import Entry, interval, metric_of, missing_words, number, shown, title_of
 from vistune.evaluate.report.published import AVERAGE, Cell, Comparison, comparisons
 
+# Wider tables are set closer.
+_FEW_COLUMNS = 8
+
 
 def figures_table(entries: Sequence[Entry]) -> str:
     """Value, interval, number of rows, protocol and the span of published figures of each benchmark."""
@@ -16,10 +19,13 @@ def figures_table(entries: Sequence[Entry]) -> str:
         "<th class='l wide-only'>Protocol</th><th>Published<span class='wide-only'>, lowest to highest</span></th></tr>"
     )
     rows = "".join(_row(entry) for entry in entries)
+    notes = [row.get("note") or "" for entry in entries for row in entry.get("published") or ()]
+    noted = any(word in note for note in notes for word in ("trained on", "fine-tuned on"))
+    told = " Published figures are also those of models trained on a set; the tables below tell which." if noted else ""
     return (
         f'<div class="scroll"><table class="figures-table"><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
         "<p class='note'>On the scale of the papers' tables: CIDEr, MRR and AUC are times 100. Intervals are bootstrap "
-        "ones over the rows.</p>"
+        f"ones over the rows.{told}</p>"
     )
 
 
@@ -72,10 +78,11 @@ def _comparison(found: Comparison, model: str) -> str:
         for name, cells in found.rows.items()
     )
     group = f'<tr class="group"><td>published</td><td colspan="{len(found.columns)}"></td></tr>'
+    many = " many" if len(found.columns) > _FEW_COLUMNS else ""
     listed = "".join(f"<br>{mark * '*'} {escape(note)}" for mark, note in enumerate(notes, 1))
     return (
         f"<h3>{escape(found.table)} <small>published; {escape(found.paper)}</small></h3>"
-        f'<div class="scroll tables"><table class="close"><thead><tr><th></th>{head}</tr></thead><tbody>'
+        f'<div class="scroll tables"><table class="close{many}"><thead><tr><th></th>{head}</tr></thead><tbody>'
         f'<tr class="own"><td>{escape(model)}<small>measured</small></td>{own}</tr>{group}{rows}</tbody></table></div>'
         f"{f'<p class=note>{listed[4:]}</p>' if notes else ''}"
     )

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from vistune.infer.predictor import Predictor
     from vistune.infer.ranking import Ranking
 
-# Of longer lists (answers of a whole data set) only the best candidates are written down.
+# Of longer lists (answers of a whole data set) only the best candidates are scored and written down.
 _FULL_LIST = 200
-_KEPT = 100
+_KEPT = 20
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,9 @@ def answer_windows(
                 yield [_finished(row, {"text": text}) for row, text in zip(batch, texts, strict=True)]
                 continue
             lists = [row.candidates or () for row in batch]
-            rankings = predictor.rank_encoded(samples, lists, batch_size=batch_size, **how.arguments)
+            rankings = predictor.rank_encoded(
+                samples, lists, batch_size=batch_size, **how.arguments, top=_scored(lists, how.arguments)
+            )
             yield [_finished(row, _best(ranking)) for row, ranking in zip(batch, rankings, strict=True)]
 
 
@@ -121,6 +123,12 @@ def best_of(answered: Answered) -> str:
     scores = answered["scores"]
     best: str = answered["candidates"][max(range(len(scores)), key=scores.__getitem__)]
     return best
+
+
+def _scored(lists: Sequence[Sequence[str]], arguments: dict[str, Any]) -> int | None:
+    """How many of the best candidates to score; None: all. Means over tokens have no bound that would spare others."""
+    long = all(len(candidates) > _FULL_LIST for candidates in lists)
+    return _KEPT if long and arguments.get("reduce", "sum") == "sum" else None
 
 
 def _best(ranking: Ranking) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vistune.errors import ImageError
 from vistune.evaluate.benchmarks import Given
 from vistune.evaluate.runner.asking import How, answer_windows, best_of, rows_to_ask, scores_in_order
-from vistune.evaluate.runner.outcome import ROWS, Asked, BenchmarkResult, is_scored, write_rows
+from vistune.evaluate.runner.outcome import ROWS, Asked, BenchmarkResult, score_of, write_rows
 from vistune.evaluate.runner.plan import Row, plan
 from vistune.evaluate.runner.progress import Progress
 from vistune.evaluate.runner.store import Answered, Writer, merge_parts
+from vistune.evaluate.runner.together import alike
 from vistune.infer.prefix import reads_pictures_once
 
 if TYPE_CHECKING:
@@ -32,6 +34,11 @@ class Machinery:
     key: str
     processes: Processes
     batch_size: int = 16
+
+    @property
+    def dtype(self) -> str:
+        """In which the language model computes, as in "bfloat16"."""
+        return str(next(self.predictor.model.language.parameters()).dtype).removeprefix("torch.")
 
 
 def evaluate_benchmark(
@@ -53,9 +60,16 @@ def evaluate_benchmark(
     """
     started = time.monotonic()
     how = How.of(protocol, benchmark)
-    prompted = [protocol.prompt(benchmark, example) for example in examples]
-    rows = rows_to_ask(machinery.predictor.processor, prompted, how, machinery.key)
-    found, reused = answer_rows(machinery, rows, how, folder, benchmark.name)
+
+    def put_in_words() -> tuple[list[Example], list[Row]]:
+        prompted = [protocol.prompt(benchmark, example) for example in examples]
+        return prompted, rows_to_ask(machinery.predictor.processor, prompted, how, machinery.key)
+
+    try:
+        prompted, rows = alike(machinery.processes, put_in_words)
+        found, reused = answer_rows(machinery, rows, how, folder, benchmark.name)
+    except ImageError as error:
+        raise with_row(error, examples) from error
     if found is None:
         return None
     given, sent = [], []
@@ -64,9 +78,9 @@ def evaluate_benchmark(
         given.append(_given(protocol, benchmark, example, words, answered))
         # The prompt of this row: an equal one may have been answered under another id.
         sent.append({**answered, "prompt": row.prompt, **_shown(words, answered, given[-1])})
-    settings = {**protocol.settings(benchmark), "batch_size": machinery.batch_size}
+    settings = {**protocol.settings(benchmark), "batch_size": machinery.batch_size, "dtype": machinery.dtype}
     asked = Asked(examples, prompted, given, sent, settings, reused)
-    score = benchmark.score(examples, given) if is_scored(benchmark) else None
+    score = score_of(benchmark, examples, given, folder)
     write_rows(folder / ROWS, asked, score)
     return BenchmarkResult(benchmark, protocol.name, score, asked, folder / ROWS, time.monotonic() - started)
 
@@ -102,6 +116,15 @@ def answer_rows(
     return merge_parts(folder, {row["key"]: row for part in parts for row in part}), reused
 
 
+def with_row(error: ImageError, examples: Sequence[Example]) -> ImageError:
+    """The error with the row that the picture belongs to."""
+    for example in examples:
+        if error.ref is not None and any(ref is error.ref for ref in example.images):
+            message = str(error)
+            return ImageError(f"Row {example.id!r}: {message[:1].lower()}{message[1:]}", error.ref)
+    return error
+
+
 def _shown(prompted: Example, answered: Answered, given: Given) -> dict[str, Any]:
     """The answer, and scores in the order of the row's own candidates where all are known."""
     if "scores" not in answered:
@@ -114,4 +137,5 @@ def _shown(prompted: Example, answered: Answered, given: Given) -> dict[str, Any
 def _given(protocol: Protocol, benchmark: Benchmark, example: Example, prompted: Example, answered: Answered) -> Given:
     if "scores" in answered:
         return Given(scores=scores_in_order(answered, prompted.candidates or ()))
-    return Given(answer=protocol.extract(benchmark, example, str(answered["text"])))
+    text = str(answered["text"])
+    return Given(answer=protocol.extract(benchmark, example, text), text=text)

@@ -9,6 +9,8 @@ from typing import Any
 
 from vistune.errors import DataError
 from vistune.evaluate.benchmarks import Given, benchmark
+from vistune.evaluate.benchmarks.scoring.retrieval import recalls_score
+from vistune.evaluate.judge.kept import kept_score
 from vistune.evaluate.metrics.bootstrap import Comparison, compare_scores
 from vistune.evaluate.metrics.rows import read_rows, same_ids
 from vistune.evaluate.metrics.score import Score, mean_score
@@ -66,6 +68,10 @@ def _compared(
     ids = list(rows[0])
     if a[1].get("mean_of_rows") and b[1].get("mean_of_rows"):
         scores = [_mean(path, [row[key]["score"] for key in ids]) for path, row in zip(paths, rows, strict=True)]
+    elif a[1]["metric"] == "retrieval":
+        scores = [_recalls(path, [row[key] for key in ids]) for path, row in zip(paths, rows, strict=True)]
+    elif a[1]["metric"] == "judge":
+        scores = _judged(name, [a[1], b[1]], paths, [{key: row[key]["answer"] for key in ids} for row in rows])
     else:
         scores = _scored_again(name, a[1], rows, data_root)
     found = compare_scores(*scores)
@@ -79,14 +85,38 @@ def _mean(path: Path, values: Sequence[Any]) -> Score:
     return mean_score([float(value) for value in values])
 
 
+def _recalls(path: Path, rows: Sequence[Mapping[str, Any]]) -> Score:
+    """Of all pairs, from what each row counts."""
+    columns = [row.get("columns") for row in rows]
+    known = [found for found in columns if isinstance(found, dict)]
+    if len(known) < len(rows):
+        raise DataError(f"{path} has rows without recalls; run `vistune eval` again.")
+    return recalls_score({name: [found[name] for found in known] for name in known[0]})
+
+
+def _judged(
+    name: str, entries: Sequence[Mapping[str, Any]], paths: Sequence[Path], answers: Sequence[Mapping[str, str]]
+) -> list[Score]:
+    """What one and the same judge said of both runs' answers."""
+    judges = [str(entry["details"].get("judge")) for entry in entries]
+    if judges[0] != judges[1]:
+        raise DataError(
+            f"{name} was judged by {judges[0]} there and by {judges[1]} here; figures of two judges say nothing about "
+            "two models, so let one of them judge both."
+        )
+    scores = [kept_score(path.parent, given) for path, given in zip(paths, answers, strict=True)]
+    for path, score in zip(paths, scores, strict=True):
+        if score is None:
+            raise DataError(f"The answers of {path} are not those that were judged; run `vistune judge` on them again.")
+    return [score for score in scores if score is not None]
+
+
 def _scored_again(
     name: str, entry: Mapping[str, Any], runs: Sequence[Mapping[str, Mapping[str, Any]]], data_root: Path | None
 ) -> list[Score]:
     """Both runs' answers against the references, in one order of rows."""
     chosen = benchmark(name)
     root = data_root or (Path(entry["data_root"]) if entry.get("data_root") else None)
-    if chosen.answer == "score":
-        raise DataError(f"{name} compares all pictures with all captions, of which rows keep the best only.")
     every = {example.id: example for example in chosen.examples(root)}
     absent = [key for key in runs[0] if key not in every]
     if absent:

@@ -12,12 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from vistune.data.features.keys import content_keys, picture_names
+from vistune.data.images import blaming
 
 if TYPE_CHECKING:
     from vistune.data.batch import Encoded
     from vistune.data.example import ImageRef
-    from vistune.data.processor import Processor
+    from vistune.data.pairs import PairProcessor
     from vistune.infer.predictor import Predictor
+    from vistune.model.stage1 import Stage1Model
+    from vistune.train.parallel.processes import Processes
 
 # To be raised when answers come out otherwise from equal weights, prompts and settings.
 _FORMAT = 1
@@ -42,8 +45,20 @@ def model_key(predictor: Predictor) -> str:
         "config": _plain(model.config),
         "generation": None if model.generation_config is None else _without_origin(model.generation_config.to_dict()),
         "pictures": json.loads(processor.image_processor.to_json_string()),
-        "tokenizer": _tokenizer_hash(processor),
+        "tokenizer": _tokenizer_hash(processor.tokenizer),
         "encoder_decoder": processor.encoder_decoder,
+    }
+    return _hex(json.dumps(facts, sort_keys=True, default=str).encode())
+
+
+def stage1_key(model: Stage1Model, processor: PairProcessor) -> str:
+    """The same for a first stage of BLIP-2; texts are keyed by their tokens."""
+    facts = {
+        "format": _FORMAT,
+        "weights": weights_hash(model),
+        "config": _plain(model.config),
+        "pictures": json.loads(processor.image_processor.to_json_string()),
+        "tokenizer": _tokenizer_hash(processor.tokenizer),
     }
     return _hex(json.dumps(facts, sort_keys=True, default=str).encode())
 
@@ -71,15 +86,37 @@ def picture_keys(refs: Iterable[ImageRef]) -> dict[str, bytes]:
     """Quick name of every picture -> hash of what it holds; each file is read once.
 
     Raises:
-        ImageError: a file is missing or cannot be read.
+        ImageError: a file is missing or cannot be read; with ``ref``.
     """
-    distinct = {picture_names(ref)[0]: ref for ref in refs}
+
+    def name(ref: ImageRef) -> str:
+        with blaming(ref):
+            return picture_names(ref)[0]
 
     def read(ref: ImageRef) -> list[tuple[str, bytes]]:
-        return list(zip(picture_names(ref), content_keys(ref), strict=True))
+        with blaming(ref):
+            return list(zip(picture_names(ref), content_keys(ref), strict=True))
+
+    distinct = {name(ref): ref for ref in refs}
 
     with ThreadPoolExecutor(_THREADS) as pool:
         return dict(pair for pairs in pool.map(read, distinct.values()) for pair in pairs)
+
+
+def shared_picture_keys(refs: Sequence[ImageRef], processes: Processes) -> list[bytes]:
+    """Hash of what each reference holds, in order; each process reads a share of the files.
+
+    Raises:
+        ImageError: a file is missing or cannot be read.
+    """
+    mine = refs[processes.rank :: processes.size]
+    # By place and not by name: the times in names may differ between machines.
+    known = picture_keys(mine)
+    found = [b"".join(known[name] for name in picture_names(ref)) for ref in mine]
+    keys = [b""] * len(refs)
+    for rank, part in enumerate(processes.collect(found)):
+        keys[rank :: processes.size] = part
+    return keys
 
 
 def row_keys(model: str, how: Mapping[str, Any], pictures: Mapping[str, bytes]) -> RowKey:
@@ -128,8 +165,7 @@ def _without_origin(content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tokenizer_hash(processor: Processor) -> str:
-    tokenizer = processor.tokenizer
+def _tokenizer_hash(tokenizer: Any) -> str:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     text = backend.to_str() if backend is not None else json.dumps(tokenizer.get_vocab(), sort_keys=True)
     return _hex(text.encode())

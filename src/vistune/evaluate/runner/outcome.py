@@ -47,7 +47,7 @@ class BenchmarkResult:
     Args:
         score: None where nothing can be scored here; ``note`` then says why. rows: the file of its rows.
         seconds: of asking and scoring, without loading the model. submission: the official file, if it was written.
-        analysis: break-downs for the report.
+        analysis: break-downs for the report. hint: of answers that a judge has to see, the command that lets it.
     """
 
     benchmark: Benchmark
@@ -58,6 +58,7 @@ class BenchmarkResult:
     seconds: float
     submission: Path | None = None
     analysis: dict[str, Any] = field(default_factory=dict)
+    hint: str = ""
 
     @property
     def note(self) -> str:
@@ -101,6 +102,24 @@ class BenchmarkResult:
 def is_scored(benchmark: Benchmark) -> bool:
     """Whether a figure can be told here: the answers are public, and no judge is needed."""
     return benchmark.public_answers and benchmark.metric != "judge"
+
+
+def score_of(benchmark: Benchmark, examples: Sequence[Example], given: Sequence[Given], folder: Path) -> Score | None:
+    """The figure; of what a judge scores that which it gave these very answers before. None where there is none.
+
+    Args:
+        folder: of the benchmark in the run.
+    """
+    from vistune.evaluate.judge.kept import kept_score
+
+    if benchmark.metric == "judge":
+        return kept_score(folder, answers_by_id(examples, given))
+    return benchmark.score(examples, given) if is_scored(benchmark) else None
+
+
+def answers_by_id(examples: Sequence[Example], given: Sequence[Given]) -> dict[str, str]:
+    """Answers in words by their rows' ids."""
+    return {example.id: answer.answer or "" for example, answer in zip(examples, given, strict=True)}
 
 
 def write_rows(path: Path, asked: Asked, score: Score | None) -> None:

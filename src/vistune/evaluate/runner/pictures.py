@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from vistune.infer.predictor import Predictor
 
 _THREADS = 4
-# Pictures that go through the encoder together.
-_BATCH = 32
+# Pictures that go through the encoder together; on a CPU more than these leave its caches.
+_BATCH, _BATCH_ON_CPU = 32, 8
 
 _Opened = dict[str, "Future[Tensor]"]
 
@@ -39,6 +39,7 @@ def with_features(predictor: Predictor, windows: Iterable[Window]) -> Iterator[t
     encode = feature_function(predictor.model, before_norm=False)
     image_processor = predictor.processor.image_processor
     dtype = next(predictor.model.vision.parameters()).dtype
+    size = _BATCH_ON_CPU if predictor.model.device.type == "cpu" else _BATCH
 
     def opened(ref: ImageRef) -> Tensor:
         return pixel_values(open_images([ref]), image_processor)
@@ -47,7 +48,7 @@ def with_features(predictor: Predictor, windows: Iterable[Window]) -> Iterator[t
         pixels = {name: future.result() for name, future in pending.items()}
         if not pixels:
             return {}
-        parts = torch.cat(list(pixels.values())).to(dtype).split(_BATCH)
+        parts = torch.cat(list(pixels.values())).to(dtype).split(size)
         encoded = torch.cat([encode(part) for part in parts])
         return dict(zip(pixels, encoded.split([len(part) for part in pixels.values()]), strict=True))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vistune.errors import DataError
 from vistune.evaluate.benchmarks import Given
 from vistune.evaluate.metrics.rows import read_rows, refuse_empty_answers
-from vistune.evaluate.runner.outcome import ROWS, Asked, BenchmarkResult, is_scored, write_rows
+from vistune.evaluate.runner.outcome import ROWS, Asked, BenchmarkResult, score_of, write_rows
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
@@ -26,6 +26,8 @@ def score_predictions(
     request: Request, benchmark: Benchmark, protocol: Protocol, file: Path, *, allow_empty: bool = False
 ) -> BenchmarkResult:
     """Score a jsonl file with a row of ``id`` and ``answer``, or ``scores`` of the candidates, for every row.
+
+    Of a row with both, as in our own rows.jsonl, the scores count where the protocol ranks, else the answer.
 
     The protocol says how choices are read out of answers in words, and in which order ``scores`` stand.
 
@@ -57,19 +59,20 @@ def score_predictions(
     prompted = [protocol.prompt(benchmark, example) for example in examples]
     given = [_given(protocol, benchmark, example, row, file) for example, row in zip(examples, rows, strict=True)]
     settings = {"predictions": str(file), "protocol": protocol.name}
-    asked = Asked(
-        examples, prompted, given, [_sent(row, words) for row, words in zip(rows, prompted, strict=True)], settings
-    )
-    score = benchmark.score(examples, given) if is_scored(benchmark) else None
+    sent = [_sent(row, words, answer) for row, words, answer in zip(rows, prompted, given, strict=True)]
+    asked = Asked(examples, prompted, given, sent, settings)
     path = request.folder(benchmark.name) / ROWS
+    score = score_of(benchmark, examples, given, path.parent)
     write_rows(path, asked, score)
     return BenchmarkResult(benchmark, protocol.name, score, asked, path, time.monotonic() - started)
 
 
 def _given(protocol: Protocol, benchmark: Benchmark, example: Example, row: Mapping[str, Any], file: Path) -> Given:
     answer, scores = row.get("answer"), row.get("scores")
-    if isinstance(answer, str):
-        return Given(answer=protocol.extract(benchmark, example, answer))
+    # Where only the best candidates are kept ("of"), the answer says which was the best.
+    ranked = protocol.answering(benchmark) == "rank" and isinstance(scores, list) and "of" not in row
+    if isinstance(answer, str) and not ranked:
+        return Given(answer=protocol.extract(benchmark, example, answer), text=answer)
     if isinstance(scores, list) and scores and all(_is_number(score) for score in scores):
         return Given(scores=[float(score) for score in scores])
     raise DataError(
@@ -78,9 +81,9 @@ def _given(protocol: Protocol, benchmark: Benchmark, example: Example, row: Mapp
     )
 
 
-def _sent(row: Mapping[str, Any], prompted: Example) -> dict[str, Any]:
+def _sent(row: Mapping[str, Any], prompted: Example, given: Given) -> dict[str, Any]:
     """What the file says, in the form of our own rows; the prompt of another system is not known."""
-    if isinstance(row.get("answer"), str):
+    if given.scores is None:
         return {"text": row["answer"]}
     candidates = list(prompted.candidates or ())
     scores = list(row["scores"])

@@ -1,15 +1,15 @@
-"""results.json: what a run measured, and with what."""
+"""results.json: what is measured of a model, by one command or several into the same folder, and with what."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vistune.data.storage import written_whole
-from vistune.errors import DataError
+from vistune.errors import DataError, InputError
 from vistune.train.run.provenance import versions
 
 if TYPE_CHECKING:
@@ -17,19 +17,55 @@ if TYPE_CHECKING:
     from vistune.evaluate.runner.request import Request
 
 RESULTS = "results.json"
+# What belongs to a command. Every benchmark has that of the command that measured it, the file that of the last one.
+OF_A_COMMAND = ("suite", "data_root", "seed", "limit", "shuffle", "date", "versions", "machine")
+
+
+def refuse_other_model(request: Request, model_key: str | None) -> None:
+    """Whether results may be written where ``request`` wants them.
+
+    Args:
+        model_key: of the model; None for answers of another system, which is known by its name alone.
+
+    Raises:
+        InputError: the folder holds results of another model. DataError: its results.json is damaged.
+    """
+    if not (request.out / RESULTS).exists():
+        return
+    found = read_results(request.out)
+    model, key = found.get("model"), found.get("model_key")
+    if key == model_key and (key is not None or model == request.model):
+        return
+    of = f"the model {model!r}" if key is not None else f"answers by {model!r} from a file"
+    if model == request.model and None not in (key, model_key):
+        of += " with other weights, sizes or dtype"
+    raise InputError(
+        f"{str(request.out)!r} holds results of {of}, which would be mixed with those of {request.model!r}; choose "
+        "another --out."
+    )
 
 
 def write_results(
-    request: Request, results: Sequence[BenchmarkResult], machine: dict[str, Any], model_key: str | None
+    request: Request,
+    results: Sequence[BenchmarkResult],
+    machine: dict[str, Any],
+    model_key: str | None,
+    finished: bool = True,
 ) -> dict[str, Any]:
-    """Write what is measured so far; returned as it stands in the file.
+    """Put what is measured beside the benchmarks that earlier commands measured; one measured again is replaced.
+
+    Args:
+        finished: whether these are the last ones of the command.
+
+    Returns:
+        the whole content of the file.
 
     Raises:
-        StorageError: the disk is full or does not allow it.
+        InputError: results of another model stand there by now. DataError: what stands there is damaged. StorageError:
+            the disk is full or does not allow it.
     """
-    content: dict[str, Any] = {
-        "model": request.model,
-        "model_key": model_key,
+    refuse_other_model(request, model_key)
+    command: dict[str, Any] = {
         "suite": request.suite,
         "data_root": None if request.data_root is None else str(request.data_root),
         "seed": request.seed,
@@ -38,15 +74,31 @@ def write_results(
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "machine": machine,
-        "seconds": round(sum(result.seconds for result in results), 3),
-        "finished": len(results) == len(request.benchmarks),
-        "benchmarks": [result.entry(request.out) for result in results],
     }
+    entries = {entry["name"]: entry for entry in _earlier(request.out)}
+    entries.update((result.benchmark.name, {**result.entry(request.out), **command}) for result in results)
+    content = {
+        "model": request.model,
+        "model_key": model_key,
+        **command,
+        "seconds": round(sum(entry.get("seconds") or 0 for entry in entries.values()), 3),
+        "finished": finished,
+        "benchmarks": list(entries.values()),
+    }
+    return write_content(request.out, content)
+
+
+def write_content(run: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Write results.json; returned as it stands in the file.
+
+    Raises:
+        StorageError: the disk is full or does not allow it.
+    """
     # Numbers of numpy and the like become plain ones; what has no figure (NaN) becomes null.
-    content = json.loads(json.dumps(content, default=_plain), parse_constant=lambda _: None)
-    with written_whole(request.out / RESULTS) as new:
-        new.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return content
+    plain: dict[str, Any] = json.loads(json.dumps(content, default=_plain), parse_constant=lambda _: None)
+    with written_whole(run / RESULTS) as new:
+        new.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return plain
 
 
 def read_results(run: Path) -> dict[str, Any]:
@@ -57,14 +109,35 @@ def read_results(run: Path) -> dict[str, Any]:
     """
     path = run / RESULTS
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{str(run)!r} holds no {RESULTS}; give the folder of a finished `vistune eval`.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{str(path)!r} is damaged ({error}); run `vistune eval` again.") from None
-    if not isinstance(content, dict) or not isinstance(content.get("benchmarks"), list):
-        raise DataError(f"{str(path)!r} is no results file of `vistune eval`.")
+    except OSError as error:
+        raise DataError(f"{str(path)!r} cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise DataError(
+            f"{str(path)!r} is damaged ({error}); delete it and run `vistune eval` again, which takes the answers that "
+            "are there."
+        ) from None
+    if not _is_whole(content):
+        raise DataError(f"{str(path)!r} is no results file of `vistune eval`; delete it, or choose another folder.")
     return content
+
+
+def _is_whole(content: Any) -> bool:
+    entries = content.get("benchmarks") if isinstance(content, dict) else None
+    return isinstance(entries, list) and all(
+        isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in entries
+    )
+
+
+def _earlier(run: Path) -> list[dict[str, Any]]:
+    """The benchmarks that stand there, each with what belongs to its command."""
+    if not (run / RESULTS).exists():
+        return []
+    content = read_results(run)
+    known = {name: content[name] for name in OF_A_COMMAND if name in content}
+    return [{**known, **entry} for entry in content["benchmarks"]]
 
 
 def _plain(value: Any) -> Any:

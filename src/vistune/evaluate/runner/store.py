@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 Answered = dict[str, Any]
 """One answer: id, key, prompt and text, or candidates and their scores instead; ``of`` says how many there were
-where only the best are kept."""
+where only the best are kept. Of retrieval, key and ``data``, see `vistune.evaluate.runner.matched`."""
 
 _WHOLE = "answers.jsonl"
 _PARTS = "answers.*.jsonl"
@@ -102,8 +102,8 @@ def _parsed(line: str) -> Answered | None:
         row = json.loads(line)
     except json.JSONDecodeError:
         return None
-    whole = isinstance(row, dict) and isinstance(row.get("key"), str) and (_is_text(row) or _is_ranked(row))
-    return row if whole else None
+    whole = isinstance(row, dict) and isinstance(row.get("key"), str)
+    return row if whole and (_is_text(row) or _is_ranked(row) or isinstance(row.get("data"), str)) else None
 
 
 def _is_text(row: Answered) -> bool:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vistune.errors import InputError
-from vistune.evaluate.benchmarks.published import published
 from vistune.evaluate.protocols import own_protocol, protocol
+from vistune.evaluate.report.write import REPORT, write_report
 from vistune.evaluate.runner.outcome import BenchmarkResult
+from vistune.evaluate.runner.place import Place
 from vistune.evaluate.runner.request import Request, check
-from vistune.evaluate.runner.results import write_results
+from vistune.evaluate.runner.results import RESULTS, read_results, refuse_other_model, write_results
+from vistune.evaluate.runner.telling import summary_line
+from vistune.evaluate.runner.together import alike, joined, started_together
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
     from vistune.evaluate.benchmarks import Benchmark
+    from vistune.evaluate.protocols import Protocol
     from vistune.train.parallel.processes import Processes
 
 Say = Callable[[str], None]
@@ -45,31 +49,21 @@ def run_evaluation(
     Raises:
         VistuneError: in one sentence what cannot be used: settings, data, checkpoint, pictures, the disk.
     """
-    check(request)
-    chosen = None if request.protocol is None else protocol(request.protocol)
-    with _processes(device) as processes:
-        tell = say if processes.is_main else _silent
-        place = str(processes.device)
-        if _is_first_stage(request):
-            key, measure = _first_stage(request, processes, place, dtype)
-        else:
-            import vistune
-            from vistune.evaluate.runner.benchmark import Machinery, evaluate_benchmark
-            from vistune.evaluate.runner.keys import model_key
+    if not started_together():
+        # Before anything heavy is imported.
+        _checked(request)
+    with joined(device) as processes:
 
-            predictor = vistune.load(
-                request.model, device=place, dtype=dtype, revision=revision, trust_remote_code=trust_remote_code
-            )
-            used = chosen or protocol(own_protocol(predictor.model.config))
-            key = model_key(predictor)
-            machinery = Machinery(predictor, key, processes, request.batch_size)
+        def ready() -> tuple[str, Measure]:
+            chosen = _checked(request)
+            place = str(processes.device)
+            if _is_first_stage(request):
+                return _first_stage(request, processes, place, dtype)
+            return _answering(request, processes, place, dtype, chosen, revision, trust_remote_code)
 
-            def measure(benchmark: Benchmark, examples: list[Example]) -> BenchmarkResult | None:
-                return evaluate_benchmark(machinery, benchmark, used, examples, request.folder(benchmark.name))
-
-        from vistune.train.run.provenance import machine
-
-        return _measure_all(request, measure, tell, machine(processes), key)
+        key, measure = alike(processes, ready)
+        alike(processes, lambda: refuse_other_model(request, key))
+        return _measure_all(request, measure, say, processes, key)
 
 
 def run_predictions(request: Request, file: Path, say: Say, *, allow_empty: bool = False) -> dict[str, Any]:
@@ -90,37 +84,63 @@ def run_predictions(request: Request, file: Path, say: Say, *, allow_empty: bool
     if benchmark.answer == "score":
         raise InputError(f"{benchmark.name} compares all pictures with all captions; there are no answers to score.")
     used = protocol(request.protocol or _FOREIGN)
-    result = score_predictions(request, benchmark, used, file, allow_empty=allow_empty)
-    return _written(request, [_completed(request, result)], say, {}, None)
+    refuse_other_model(request, None)
+    found = score_predictions(request, benchmark, used, file, allow_empty=allow_empty)
+    with closing(Place(request.out)) as place:
+        content = _written(request, found, place, say, {}, None)
+    say(f"report: {request.out / REPORT}")
+    return content
 
 
-def _measure_all(
-    request: Request, measure: Measure, tell: Say, machine: dict[str, Any], key: str
-) -> dict[str, Any] | None:
-    results: list[BenchmarkResult] = []
-    for benchmark in request.benchmarks:
-        examples = benchmark.examples(
-            request.data_root, limit=request.limit, shuffle=request.shuffle, seed=request.seed
-        )
-        found = measure(benchmark, examples)
-        if found is not None:
-            results.append(_completed(request, found))
-            tell(summary_line(results[-1]))
-            write_results(request, results, machine, key)
-    return _written(request, results, tell, machine, key, told=True) if results else None
+def _checked(request: Request) -> Protocol | None:
+    """All that can be known to be wrong without data and model; returned is the protocol that was asked for."""
+    check(request)
+    _is_first_stage(request)
+    if (request.out / RESULTS).exists():
+        read_results(request.out)
+    return None if request.protocol is None else protocol(request.protocol)
+
+
+def _measure_all(request: Request, measure: Measure, say: Say, processes: Processes, key: str) -> dict[str, Any] | None:
+    from vistune.train.run.provenance import machine
+
+    content = None
+    with closing(Place(request.out)) if processes.is_main else nullcontext() as place:
+        for number, benchmark in enumerate(request.benchmarks, 1):
+            examples = alike(processes, partial(_begun, request, benchmark, place))
+            found = measure(benchmark, examples)
+            if found is not None and place is not None:
+                last = number == len(request.benchmarks)
+                content = _written(request, found, place, say, machine(processes), key, last)
+                place.leave(benchmark.name)
+    if content is not None:
+        say(f"report: {request.out / REPORT}")
+    return content
+
+
+def _begun(request: Request, benchmark: Benchmark, place: Place | None) -> list[Example]:
+    """A benchmark's rows; nobody else measures it in the same folder from here on."""
+    from vistune.evaluate.report import read_columns
+
+    examples = benchmark.examples(request.data_root, limit=request.limit, shuffle=request.shuffle, seed=request.seed)
+    if request.columns is not None:
+        # A file of other rows is refused before anything is asked.
+        read_columns(request.columns, [example.id for example in examples])
+    if place is not None:
+        place.take(benchmark.name)
+    return examples
 
 
 def _completed(request: Request, result: BenchmarkResult) -> BenchmarkResult:
-    """With the official file, if it is asked for and there is one, and the report's break-downs."""
+    """With the official file, if it is asked for and there is one, the report's break-downs, and what a judge needs."""
     from vistune.evaluate.report import analyse, read_columns
-    from vistune.evaluate.submission import write_submission
+    from vistune.evaluate.runner.judged import write_for_judge
+    from vistune.evaluate.submission import submission_name, write_submission
 
     asked, benchmark = result.asked, result.benchmark
     path = None
     if request.submission and benchmark.submission:
-        # One file a data set: A-OKVQA's holds direct answers and choices.
-        suffix = ".xlsx" if benchmark.submission == "mmbench" else ".json"
-        path = request.out / "submissions" / f"{benchmark.source}-{benchmark.split}{suffix}"
+        path = request.out / "submissions" / submission_name(benchmark)
         write_submission(benchmark, asked.examples, asked.given, path, request.data_root)
     columns = None
     if request.columns is not None:
@@ -134,46 +154,26 @@ def _completed(request: Request, result: BenchmarkResult) -> BenchmarkResult:
         mistakes=result.rows.with_suffix(".mistakes.json"),
         columns=columns,
     )
-    return replace(result, submission=path, analysis=analysis)
+    hint = write_for_judge(result, request.model, request.data_root) if benchmark.metric == "judge" else ""
+    return replace(result, submission=path, analysis=analysis, hint=hint)
 
 
 def _written(
     request: Request,
-    results: list[BenchmarkResult],
+    found: BenchmarkResult,
+    place: Place,
     say: Say,
     machine: dict[str, Any],
     key: str | None,
-    told: bool = False,
+    finished: bool = True,
 ) -> dict[str, Any]:
-    from vistune.evaluate.report import write_report
-
-    content = write_results(request, results, machine, key)
-    report = write_report(request.out)
-    if not told:
-        for result in results:
-            say(summary_line(result))
-    say(f"report: {report}")
+    """A benchmark's outcome in results.json and in the report, which are whole after each."""
+    with place.results():
+        result = _completed(request, found)
+        content = write_results(request, [result], machine, key, finished)
+        write_report(request.out)
+    say(summary_line(result))
     return content
-
-
-def summary_line(result: BenchmarkResult) -> str:
-    """A benchmark's outcome for a terminal, with what the model's own paper prints."""
-    benchmark, score = result.benchmark, result.score
-    if score is None:
-        told = result.note
-    else:
-        low, high = score.interval()
-        told = f"{score.value:.4g} (95 % interval {low:.4g} to {high:.4g}, n = {len(result.asked.examples):,})"
-    reused = f", {result.asked.reused:,} answers from before" if result.asked.reused else ""
-    best = max((entry for entry in published(benchmark.name) if not entry.part), key=_value, default=None)
-    beside = "" if best is None or score is None else f"; published: {best.model} {best.value:.4g}"
-    written = "" if result.submission is None else f"; official file: {result.submission}"
-    return f"{benchmark.name} [{result.protocol}]: {told}{reused}{beside}{written}"
-
-
-def _value(entry: Any) -> float:
-    value: float = entry.value
-    return value
 
 
 def _is_first_stage(request: Request) -> bool:
@@ -191,48 +191,48 @@ def _is_first_stage(request: Request) -> bool:
     return bool(scored)
 
 
+def _answering(
+    request: Request,
+    processes: Processes,
+    place: str,
+    dtype: str,
+    chosen: Protocol | None,
+    revision: str | None,
+    trust_remote_code: bool,
+) -> tuple[str, Measure]:
+    """A model's key, and how its answers are measured."""
+    import vistune
+    from vistune.evaluate.runner.benchmark import Machinery, evaluate_benchmark
+    from vistune.evaluate.runner.keys import model_key
+
+    predictor = vistune.load(
+        request.model, device=place, dtype=dtype, revision=revision, trust_remote_code=trust_remote_code
+    )
+    used = chosen or protocol(own_protocol(predictor.model.config))
+    machinery = Machinery(predictor, model_key(predictor), processes, request.batch_size)
+
+    def measure(benchmark: Benchmark, examples: list[Example]) -> BenchmarkResult | None:
+        return evaluate_benchmark(machinery, benchmark, used, examples, request.folder(benchmark.name))
+
+    return machinery.key, measure
+
+
 def _first_stage(request: Request, processes: Processes, place: str, dtype: str) -> tuple[str, Measure]:
-    """Every process compares all pairs; the main one writes."""
+    """A model's key, and how retrieval is measured on it."""
     import torch
 
     from vistune.checkpoint.stage1 import load_stage1
-    from vistune.evaluate.runner.keys import weights_hash
+    from vistune.evaluate.runner.keys import stage1_key
+    from vistune.evaluate.runner.matching import Matcher
     from vistune.evaluate.runner.retrieval import evaluate_retrieval
 
     if dtype not in _DTYPES:
         raise InputError(f"Unknown dtype {dtype!r}; expected one of {', '.join(_DTYPES)}.")
     precision: torch.dtype | None = getattr(torch, dtype, None)
     model, processor = load_stage1(request.model, place, precision)
+    matcher = Matcher(model, processor, stage1_key(model, processor), processes, request.batch_size)
 
     def measure(benchmark: Benchmark, examples: list[Example]) -> BenchmarkResult | None:
-        found = evaluate_retrieval(
-            model,
-            processor,
-            benchmark,
-            examples,
-            request.folder(benchmark.name),
-            batch_size=request.batch_size,
-            writes=processes.is_main,
-        )
-        return found if processes.is_main else None
+        return evaluate_retrieval(matcher, benchmark, examples, request.folder(benchmark.name))
 
-    return weights_hash(model), measure
-
-
-@contextmanager
-def _processes(device: str) -> Iterator[Processes]:
-    """This process alone, or with the others that torchrun started."""
-    from vistune.infer.predictor import choose_device
-    from vistune.train.parallel.processes import Processes, start, stop
-
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Processes.alone(choose_device(device))
-        return
-    # Without a number each process takes the GPU of its own.
-    processes = start("ddp", None if device in ("auto", "cuda") else choose_device(device))
-    yield processes
-    stop(processes)
-
-
-def _silent(line: str) -> None:
-    """Nothing: the main process tells."""
+    return matcher.key, measure

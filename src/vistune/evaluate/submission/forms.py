@@ -9,23 +9,32 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 from vistune.errors import DataError
-from vistune.evaluate.submission.xlsx import workbook
+from vistune.evaluate.metrics import normalize_evalai_answer
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
     from vistune.evaluate.benchmarks.base import Benchmark
 
 Answers = Mapping[str, str]
+Table = list[list[str | int]]
+
+_MMBENCH = ("index", "question", "A", "B", "C", "D", "prediction", "category", "l2_category", "split")
 
 
 def vqa(benchmark: Benchmark, rows: Sequence[Example], answers: Answers) -> list[dict[str, Any]]:
-    """VQA's results: [{"question_id", "answer"}]."""
-    return [{"question_id": _number(row.id), "answer": answers.get(row.id, "")} for row in rows]
+    """VQA's results, visualqa.org/evaluation.html: [{"question_id", "answer"}].
+
+    Answers are in the form that the evaluator compares, as LLaVA's convert_vqav2_for_submission.py writes them: it
+    puts them there by itself only where people do not agree.
+    """
+    return [
+        {"question_id": _number(row.id), "answer": normalize_evalai_answer(answers.get(row.id, ""))} for row in rows
+    ]
 
 
 def vizwiz(benchmark: Benchmark, rows: Sequence[Example], answers: Answers) -> list[dict[str, Any]]:
-    """VizWiz's: [{"image", "answer"}], by the picture's file."""
-    return [{"image": _file_name(row), "answer": answers[row.id]} for row in rows]
+    """VizWiz's, as LLaVA's convert_vizwiz_for_submission.py has them: [{"image", "answer"}], by the picture's file."""
+    return [{"image": _file_name(row), "answer": normalize_evalai_answer(answers[row.id])} for row in rows]
 
 
 def caption(benchmark: Benchmark, rows: Sequence[Example], answers: Answers) -> list[dict[str, Any]]:
@@ -34,7 +43,10 @@ def caption(benchmark: Benchmark, rows: Sequence[Example], answers: Answers) -> 
 
 
 def aokvqa(benchmark: Benchmark, rows: Sequence[Example], answers: Answers) -> dict[str, dict[str, str]]:
-    """A-OKVQA's: {question: {"multiple_choice" or "direct_answer"}}."""
+    """A-OKVQA's, as evaluation/prepare_predictions.py of allenai/aokvqa joins them.
+
+    {question: {"multiple_choice" or "direct_answer"}}; answers are compared letter by letter.
+    """
     kind = "direct_answer" if benchmark.direct else "multiple_choice"
     return {row.id: {kind: answers[row.id]} for row in rows}
 
@@ -44,15 +56,27 @@ def mm_vet(benchmark: Benchmark, rows: Sequence[Example], answers: Answers) -> d
     return {row.id: answers[row.id] for row in rows}
 
 
-def mmbench(benchmark: Benchmark, rows: Sequence[Example], answers: Answers) -> bytes:
-    """MMBench's table: index, question, choices and the letter of the chosen one, "" where none was named."""
-    table: list[list[str | int]] = [["index", "question", "A", "B", "C", "D", "prediction"]]
+def seed(benchmark: Benchmark, rows: Sequence[Example], answers: Answers) -> list[dict[str, str]]:
+    """SEED-Bench's leaderboard, a line each: {"question_id", "prediction"}, the letter of the choice."""
+    return [{"question_id": row.id, "prediction": _letter(row, answers[row.id])} for row in rows]
+
+
+def mmbench(benchmark: Benchmark, rows: Sequence[Example], answers: Answers) -> Table:
+    """MMBench's table, README of open-compass/MMBench; cells of choices that a question does not have stay empty.
+
+    ``prediction`` is the letter of the chosen one, or the answer in words that names none: the server has a language
+    model read it.
+    """
+    split = benchmark.split.partition("_")[0]
+    table: Table = [list(_MMBENCH)]
     for row in rows:
-        said = answers[row.id]
-        letter = ascii_uppercase[row.choices.index(said)] if said in row.choices else ""
         choices = [*row.choices, "", "", "", ""][:4]
-        table.append([_number(row.id), row.question, *choices, letter])
-    return workbook(table)
+        category, group = (*row.parts, "", "")[:2]
+        said = answers[row.id]
+        table.append(
+            [_number(row.id), row.question, *choices, _letter(row, said) or said, category, group, split],
+        )
+    return table
 
 
 def merged(content: dict[str, dict[str, str]], path: Path) -> dict[str, dict[str, str]]:
@@ -70,6 +94,11 @@ def merged(content: dict[str, dict[str, str]], path: Path) -> dict[str, dict[str
         return {name: {**known[name], **entry} for name, entry in content.items()}
     except (ValueError, TypeError) as error:
         raise DataError(f"{path} is no file of A-OKVQA's answers ({error}); move it away.") from None
+
+
+def _letter(row: Example, said: str) -> str:
+    """The letter of a choice given in its words, "" for other words."""
+    return ascii_uppercase[row.choices.index(said)] if said in row.choices else ""
 
 
 def _number(name: str) -> int | str:

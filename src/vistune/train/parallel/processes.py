@@ -187,8 +187,8 @@ def telling_of_lost_processes() -> Iterator[None]:
 def _lost(error: Exception) -> TrainingError:
     reason = str(error).strip().splitlines()[0][:200]
     return TrainingError(
-        "Another process of this run ended or does not answer any more; look at its own messages above, then go on "
-        f"with --resume ({reason})."
+        "Another process of this run ended or does not answer any more; look at its own messages above, then run the "
+        f"same command again, a training with --resume ({reason})."
     )
 
 

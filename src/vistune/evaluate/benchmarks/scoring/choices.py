@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def choice(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
-    """Share of rows whose right candidate was chosen, in percent; details: unparsed, how many name none.
+    """Share of rows whose right candidate was chosen, in percent.
+
+    Details: unparsed, how many answers name no candidate; no_right_candidate, of how many rows the right answer is not
+    among the candidates (of answer lists of whole data sets), where there are some. Both are wrong.
 
     A free answer chooses the candidate that it equals after VQA's normalisation; one of a letter has been made its
     candidate by the protocol.
@@ -33,7 +36,11 @@ def choice(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[
     hits = [100.0 * _same(text, str(example.target)) for text, example in zip(said, examples, strict=True)]
     rows = zip(said, examples, answers, strict=True)
     unparsed = sum(given.scores is None and not _named(text, example) for text, example, given in rows)
-    return mean_score(hits, unparsed=unparsed)
+    score = mean_score(hits, unparsed=unparsed)
+    lost = [example for example in examples if example.candidates and example.target not in example.candidates]
+    if lost:
+        score.details["no_right_candidate"] = len(lost)
+    return score
 
 
 def circular(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
@@ -71,7 +78,7 @@ def ranks(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[G
             raise InputError(f"The answer of row {example.id!r} of {benchmark.name} is none of its candidates.")
         if given.scores is None:
             raise InputError(f"{benchmark.name} is scored by ranks; row {example.id!r} has no scores of candidates.")
-        scores.append(scores_of(example, given, len(candidates), benchmark))
+        scores.append(scores_of(example, given, candidates, benchmark))
         right.append(candidates.index(example.target))
     judged = [example.relevance if isinstance(example, JudgedExample) else None for example in examples]
     return retrieval_ranks(scores, right, relevance=judged if any(judged) else None)

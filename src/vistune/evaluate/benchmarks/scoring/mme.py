@@ -27,7 +27,8 @@ def mme(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Giv
     Accuracy+ is the percentage of pictures whose two questions are both right. As in the official calculation an answer
     is a yes or a no by its first four letters; others are wrong and counted in ``details["unparsed"]``.
 
-    Details: perception, cognition (at most 800), tasks: {task: {"accuracy", "accuracy_plus", "points", "n"}}.
+    Details: perception, cognition (at most 800), tasks: {task: {"accuracy", "accuracy_plus", "points", "interval" (of
+    the points, over the task's questions), "n"}}.
     """
     ranked = any(given.scores is not None for given in answers)
     said = (
@@ -47,6 +48,7 @@ def mme(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Giv
                 "accuracy": float(values[0][0]),
                 "accuracy_plus": float(values[1][0]),
                 "points": float(values[2][0]),
+                "interval": tasks.interval(name),
                 "n": tasks.size(name),
             }
             for name, values in every.items()
@@ -87,14 +89,26 @@ class _Tasks:
         """Its questions."""
         return len(self._rows[task])
 
+    def interval(self, task: str) -> list[float]:
+        """Of its points, by resampling its questions."""
+        rows = self._rows[task]
+
+        def figures(weights: Weights) -> NDArray[np.float64]:
+            return self._points(np.asarray(weights, dtype=np.float64), rows)[2]
+
+        hits = self._hits[rows]
+        points = float(figures(np.ones((1, len(rows))))[0])
+        return list(Score(points, hits.tolist(), {}, figures=figures).interval())
+
     def points(self, weights: Weights) -> dict[str, tuple[NDArray[np.float64], ...]]:
         """Accuracy, accuracy+ and their sum for each task, each (resamples,); NaN where a resample has no row of it."""
-        found: dict[str, tuple[NDArray[np.float64], ...]] = {}
-        for task, rows in self._rows.items():
-            some = np.asarray(weights, dtype=np.float64)[:, rows]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                accuracy = 100 * (some @ self._hits[rows]) / some.sum(axis=1)
-                shares = some * self._share[rows]
-                plus = 100 * (shares @ self._both[rows]) / shares.sum(axis=1)
-            found[task] = (accuracy, plus, accuracy + plus)
-        return found
+        every = np.asarray(weights, dtype=np.float64)
+        return {task: self._points(every[:, rows], rows) for task, rows in self._rows.items()}
+
+    def _points(self, some: NDArray[np.float64], rows: list[int]) -> tuple[NDArray[np.float64], ...]:
+        """Of the rows of one task, weighed (resamples, rows)."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            accuracy = 100 * (some @ self._hits[rows]) / some.sum(axis=1)
+            shares = some * self._share[rows]
+            plus = 100 * (shares @ self._both[rows]) / shares.sum(axis=1)
+        return accuracy, plus, accuracy + plus

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # The official rule of VQA leaves each person out in turn; sets with one reference have it said by all ten.
 _PEOPLE = 10
+# Candidates that an error names.
+_SHOWN = 6
 
 
 def captions(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
@@ -93,15 +95,19 @@ def accepted(benchmark: Benchmark, examples: Sequence[Example]) -> list[list[str
     return found
 
 
-def scores_of(example: Example, given: Given, number: int, benchmark: Benchmark) -> Sequence[float]:
+def scores_of(example: Example, given: Given, candidates: Sequence[str], benchmark: Benchmark) -> Sequence[float]:
     """The scores of a row's candidates.
 
     Raises:
-        InputError: there are none, or not ``number``.
+        InputError: there are none, or not one a candidate.
     """
-    if given.scores is None or len(given.scores) != number:
+    if given.scores is None or len(given.scores) != len(candidates):
         count = "none" if given.scores is None else str(len(given.scores))
-        raise InputError(f"Row {example.id!r} of {benchmark.name} has {number} candidates and scores of {count}.")
+        shown = ", ".join(repr(text) for text in candidates[:_SHOWN]) + (", ..." if len(candidates) > _SHOWN else "")
+        raise InputError(
+            f"Row {example.id!r} of {benchmark.name} has {len(candidates)} candidates ({shown}) and scores of {count}; "
+            "give one a candidate, in this order."
+        )
     return given.scores
 
 
@@ -109,7 +115,7 @@ def _said(benchmark: Benchmark, example: Example, given: Given) -> str:
     if given.scores is None:
         return given.answer or ""
     candidates = example.candidates or ()
-    scores = scores_of(example, given, len(candidates), benchmark)
+    scores = scores_of(example, given, candidates, benchmark)
     return candidates[max(range(len(scores)), key=scores.__getitem__)]
 
 

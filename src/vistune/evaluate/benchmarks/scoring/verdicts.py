@@ -44,13 +44,15 @@ def sentences(benchmark: Benchmark, examples: Sequence[Example], answers: Sequen
 def pope_by_category(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """The mean of the categories' F1 in percent, which is what LLaVA-1.5 tells.
 
-    As in the official evaluator whatever is no "no" is a "yes", an empty answer too; details["empty"] counts these.
+    As in the official evaluator whatever is no "no" is a "yes", an empty answer too; details["empty"] counts these,
+    details["neither"] the others that begin with neither word.
     Details besides: accuracy in percent; precision, recall, f1 and yes_ratio of all rows; the same of each category
     under ``categories``.
     """
+    verdicts = verdicts_of(benchmark, examples, answers)
     said = [
         (found or "") if given.scores is not None else str(given.answer)
-        for found, given in zip(verdicts_of(benchmark, examples, answers), answers, strict=True)
+        for found, given in zip(verdicts, answers, strict=True)
     ]
     wanted = [str(example.target) for example in examples]
     whole = pope(said, wanted)
@@ -76,8 +78,10 @@ def pope_by_category(benchmark: Benchmark, examples: Sequence[Example], answers:
             found.append(np.where(some.sum(axis=1) > 0, 200 * hits / both.clip(min=1e-12), np.nan))
         return np.asarray(np.nanmean(found, axis=0))
 
+    taken = [found is None and not says_no(text) for found, text in zip(verdicts, said, strict=True)]
     empty = sum(not text.strip() for text in said)
-    details = {"accuracy": whole.value, **whole.details, "empty": empty, "categories": categories}
+    details = {"accuracy": whole.value, **whole.details, "empty": empty, "neither": sum(taken) - empty}
+    details["categories"] = categories
     value = float(figures(np.ones((1, len(examples))))[0])
     return Score(value, whole.per_sample, details, figures=figures)
 
@@ -126,7 +130,7 @@ def verdicts_of(benchmark: Benchmark, examples: Sequence[Example], answers: Sequ
 def _sums(benchmark: Benchmark, example: Example, given: Given) -> dict[str, float]:
     """Log of the summed probability of each kind's words."""
     known = benchmark.verbalizers
-    scores = iter(scores_of(example, given, sum(map(len, known.values())), benchmark))
+    scores = iter(scores_of(example, given, [word for listed in known.values() for word in listed], benchmark))
     return {kind: _logsumexp([next(scores) for _ in listed]) for kind, listed in known.items()}
 
 

@@ -16,6 +16,9 @@ from vistune.errors import InputError
 if TYPE_CHECKING:
     from vistune.data.example import Example
 
+PARTS = "part of the data"
+"""The column of the parts that the data itself has: POPE's categories, ScienceQA's eight columns, MME's tasks."""
+
 _MOST_VALUES = 24
 _MOST_OPENINGS = 8
 _OTHERS = "(others)"
@@ -45,7 +48,7 @@ def columns_of(form: str, examples: Sequence[Example], own: Mapping[str, Sequenc
         InputError: a column of a person's own has another length than the rows.
     """
     found = [_own(name, entries, len(examples)) for name, entries in (own or {}).items()]
-    found.append(_column("part of the data", [example.parts for example in examples]))
+    found.append(_column(PARTS, [example.parts for example in examples]))
     if form in _FORMS_WITH_QUESTIONS:
         openings = _common([_opening(example) for example in examples])
         found.append(_column("first word of the question", [(word,) for word in openings]))

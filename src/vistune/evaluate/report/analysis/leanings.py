@@ -30,9 +30,8 @@ def lengths(answers: Sequence[str], references: Sequence[Sequence[str]]) -> dict
     """
     own = [len(answer.split()) for answer in answers]
     wanted = [len(text.split()) for right in references for text in right]
-    everything = sorted(own + wanted)
-    # The longest hundredth may be far off.
-    top = max(1, everything[int(0.99 * (len(everything) - 1))])
+    # The longest hundredth of either may be far off; there may be ten right answers for each that was given.
+    top = max(1, *(sorted(counts)[int(0.99 * (len(counts) - 1))] for counts in (own, wanted) if counts))
     width = max(1, -(-(top + 1) // _BINS))
     last = top // width
     own_bins, wanted_bins = Counter(min(n // width, last) for n in own), Counter(min(n // width, last) for n in wanted)

@@ -89,7 +89,7 @@ def _card(example: Example, asked: Example, text: str | None, figure: float) -> 
     pictures, problem = _pictures(example.images)
     return {
         "id": example.id,
-        "prompt": _short(asked.instruction or example.question),
+        "prompt": _ends(asked.instruction or example.question),
         "answer": _short(text or ""),
         "right": _right(example),
         "score": figure,
@@ -110,6 +110,11 @@ def _pictures(refs: Sequence[ImageRef]) -> tuple[list[str], str]:
         return [data_uri(image, _SIDE) for image in open_images(refs[:_PICTURES])[:_PICTURES]], ""
     except (VistuneError, OSError) as error:
         return [], str(error)
+
+
+def _ends(text: str) -> str:
+    """Beginning and end of a prompt: what is asked stands behind a history, a hint or choices."""
+    return text if len(text) <= _LONG else f"{text[: _LONG // 2]} ... {text[-_LONG // 2 :]}"
 
 
 def _short(text: str) -> str:

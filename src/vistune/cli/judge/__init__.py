@@ -1,0 +1,1 @@
+"""`vistune judge`: answers rated by a language model, and the ratings summed up."""
