@@ -1,8 +1,8 @@
 """The best of many candidates, exactly, without reading them all (branch and bound over the trie).
 
-No token raises a score: what begins worse than the k-th best whole candidate found so far is not among the k best. The
-trie is read level by level, and what cannot win is left out. A tuned model puts nearly all probability on few of a
-thousand answers, and then little is left to read; scores of what is read are those of ranking everything.
+No token raises a score: what begins worse than the k-th best whole candidate found so far is not among the k best. So
+the likeliest beginnings are read first, and what cannot win is never read. A tuned model puts nearly all probability on
+few of a thousand answers, and then little is left to read; scores of what is read are those of ranking everything.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from torch import Tensor
 from vistune.infer.tree import Nodes, Reader
 from vistune.infer.trie import ROOT, Trie
 
+# Nodes of a prompt that are read first; then twice as many, and so on: a sure model needs few, one that is not sure
+# needs nearly all.
+_FIRST = 64
+
 
 def score_best(reader: Reader, tries: Sequence[Trie], top: int, max_nodes: int) -> list[list[float]]:
     """Scores of the ``top`` best candidates of one trie a prompt; -inf for those that cannot be among them.
@@ -27,66 +31,57 @@ def score_best(reader: Reader, tries: Sequence[Trie], top: int, max_nodes: int) 
     searches = [_Search(shapes[id(trie)], top) for trie in tries]
     for search, first in zip(searches, reader.first, strict=True):
         search.learn([ROOT], first[None])
-    width = max(1, max_nodes // len(tries))
-    columns = 0
-    for depth in range(max(shape.deepest for shape in shapes.values()) + 1):
-        frontiers = [search.frontier(depth) for search in searches]
-        # Parts of a level, so that logits stay few; what the first part finds may rule out nodes of the next.
-        for start in range(0, max(map(len, frontiers)), width):
-            parts = [
-                search.still_open(nodes[start : start + width])
-                for search, nodes in zip(searches, frontiers, strict=True)
-            ]
-            count = max(map(len, parts))
-            if not count:
-                continue
-            found = reader.read(_nodes(searches, parts, depth, columns, count, reader.first.device))
-            columns += count
-            for search, nodes, logs in zip(searches, parts, found, strict=True):
-                search.learn(nodes, logs)
-    return [search.scores() for search in searches]
+    most = max(1, max_nodes // len(tries))
+    width, columns = min(_FIRST, most), 0
+    while True:
+        parts = [search.likeliest(width) for search in searches]
+        count = max(map(len, parts))
+        if not count:
+            return [search.scores() for search in searches]
+        found = reader.read(_nodes(searches, parts, columns, count, reader.first.device))
+        columns += count
+        width = min(2 * width, most)
+        for search, nodes, logs in zip(searches, parts, found, strict=True):
+            search.learn(nodes, logs)
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """A trie as tensors: node and token of every edge [E], the edge into every node [N] and the last of every candidate
-    [C]."""
+    """A trie as tensors: node and token of every edge [E], the edge into every node [N], every candidate's last [C]."""
 
     trie: Trie
     edge_nodes: Tensor
     edge_tokens: Tensor
     into: Tensor
     last: Tensor
-    depths: Tensor
 
     @classmethod
     def of(cls, trie: Trie) -> _Shape:
         edges = {pair: edge for edge, pair in enumerate(zip(trie.edge_nodes, trie.edge_tokens, strict=True))}
         into = [edges[pair] for pair in zip(trie.parents, trie.tokens, strict=True)]
         last = [path[-1] for path in trie.paths]
-        return cls(trie, *(torch.tensor(part) for part in (trie.edge_nodes, trie.edge_tokens, into, last, trie.depths)))
-
-    @property
-    def deepest(self) -> int:
-        """Depth of the deepest node, -1 without nodes."""
-        return max(self.trie.depths, default=-1)
+        return cls(
+            trie, *(torch.tensor(part, dtype=torch.long) for part in (trie.edge_nodes, trie.edge_tokens, into, last))
+        )
 
 
 @dataclass
 class _Search:
     """What is known of one prompt's candidates.
 
-    totals: [E], the score of what ends with an edge, -inf where it is not known. ancestors: of every node read, the
-    columns of its ancestors and of itself.
+    totals: [E], the score of what ends with an edge, -inf where it is not known. unread: [N] bool. ancestors: of every
+    node read, the columns of its ancestors and of itself.
     """
 
     shape: _Shape
     top: int
     totals: Tensor = field(init=False)
+    unread: Tensor = field(init=False)
     ancestors: dict[int, list[int]] = field(default_factory=lambda: {ROOT: []})
 
     def __post_init__(self) -> None:
         self.totals = torch.full((len(self.shape.edge_nodes),), float("-inf"), dtype=torch.float64)
+        self.unread = torch.ones(len(self.shape.trie), dtype=torch.bool)
 
     def learn(self, nodes: Sequence[int], logs: Tensor) -> None:
         """Log-probabilities after these nodes: [at least len(nodes), V]"""
@@ -102,20 +97,15 @@ class _Search:
         before = torch.where(parents == ROOT, 0.0, self.totals[self.shape.into[parents]]) if len(self.shape.into) else 0
         self.totals[edges] = picked + before
 
-    def frontier(self, depth: int) -> list[int]:
-        """Nodes of this depth that are worth reading, the most likely first."""
-        nodes = (self.shape.depths == depth).nonzero().squeeze(1)
-        scores = self.totals[self.shape.into[nodes]]
-        found: list[int] = nodes[scores.argsort(descending=True, stable=True)].tolist()
-        return self.still_open(found)
-
-    def still_open(self, nodes: Sequence[int]) -> list[int]:
-        """Those of the nodes that may lead to one of the best."""
-        if not nodes:
-            return []
-        scores = self.totals[self.shape.into[torch.tensor(nodes)]]
-        reached = scores.isfinite() & (scores >= self._bound())
-        return [node for node, worth in zip(nodes, reached.tolist(), strict=True) if worth]
+    def likeliest(self, count: int) -> list[int]:
+        """Unread nodes that may lead to one of the best, the likeliest ones; they are taken as read from here on."""
+        scores = self.totals[self.shape.into]
+        open_nodes = (self.unread & scores.isfinite() & (scores >= self._bound())).nonzero().squeeze(1)
+        order = scores[open_nodes].argsort(descending=True, stable=True)[:count]
+        chosen = open_nodes[order]
+        self.unread[chosen] = False
+        nodes: list[int] = chosen.tolist()
+        return nodes
 
     def _bound(self) -> float:
         """The score of the ``top``-th best whole candidate; -inf while fewer are known."""
@@ -132,12 +122,11 @@ class _Search:
 def _nodes(
     searches: Sequence[_Search],
     parts: Sequence[Sequence[int]],
-    depth: int,
     columns: int,
     count: int,
     device: torch.device,
 ) -> Nodes:
-    """Nodes of one depth, each in its prompt's row, after ``columns`` nodes read before."""
+    """Nodes in their prompts' rows, after ``columns`` nodes read before."""
     tokens = torch.zeros(len(parts), count, dtype=torch.long)
     depths = torch.zeros(len(parts), count, dtype=torch.long)
     seen = torch.zeros(len(parts), count, columns + count, dtype=torch.bool)
@@ -149,5 +138,5 @@ def _nodes(
             search.ancestors[node] = [*before, columns + place]
             seen[row, place, before] = True
             tokens[row, place] = trie.tokens[node]
-        depths[row, : len(part)] = depth
+            depths[row, place] = trie.depths[node]
     return Nodes(tokens.to(device), depths.to(device), seen.to(device))
