@@ -53,6 +53,9 @@ def generate_batch(
         columns = batch.input_ids.shape[1]
     config = copy.copy(settings.config)
     config.max_new_tokens, config.min_new_tokens = most, fewest or None
+    if "past_key_values" in arguments:
+        # What a folder may name; transformers takes one or the other.
+        config.cache_implementation = None
     output = model.language.model.generate(
         **arguments,
         generation_config=config,
@@ -79,7 +82,7 @@ def _read_before(
     if beginning is not None:
         left = embeds.shape[1] - beginning.get_seq_length()
         cache = make_roomy_cache(cache_pairs(beginning), 1, left + room)
-    elif not language.is_encoder_decoder:
+    elif not (language.is_encoder_decoder or language.is_stateful):
         cache = empty_roomy_cache(language.config, room)
     return {} if cache is None else {"past_key_values": cache}
 

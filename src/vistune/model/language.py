@@ -186,7 +186,7 @@ class LanguageModel(nn.Module):
     @property
     def packing_problem(self) -> str | None:
         """Why rows of this model cannot hold several samples; None if they can."""
-        if getattr(self.model, "_is_stateful", False):
+        if self.is_stateful:
             return "carries a state along the row"
         # Relative positions need no telling: distances within a sample do not depend on where it stands.
         relative = hasattr(self.config, "relative_attention_num_buckets")
@@ -223,6 +223,11 @@ class LanguageModel(nn.Module):
             return output.logits[:, kept], output.past_key_values
         output = self.model.get_decoder()(**arguments)
         return self.model.get_output_embeddings()(output.last_hidden_state[:, kept]), output.past_key_values
+
+    @property
+    def is_stateful(self) -> bool:
+        """Whether the model carries a state along the row beside, or instead of, keys and values."""
+        return bool(getattr(self.model, "_is_stateful", False))
 
     @property
     def takes_positions(self) -> bool:
