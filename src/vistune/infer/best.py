@@ -16,9 +16,9 @@ from torch import Tensor
 from vistune.infer.tree import Nodes, Reader
 from vistune.infer.trie import ROOT, Trie
 
-# Nodes of a prompt that are read first; then twice as many, and so on: a sure model needs few, one that is not sure
-# needs nearly all.
-_FIRST = 64
+# Read together with the likeliest node is what is at most so much less likely, as a logarithm: less would take more
+# forwards, more would read in vain what the first candidates found rule out.
+_REACH = 7.0
 
 
 def score_best(reader: Reader, tries: Sequence[Trie], top: int, max_nodes: int) -> list[list[float]]:
@@ -31,8 +31,8 @@ def score_best(reader: Reader, tries: Sequence[Trie], top: int, max_nodes: int) 
     searches = [_Search(shapes[id(trie)], top) for trie in tries]
     for search, first in zip(searches, reader.first, strict=True):
         search.learn([ROOT], first[None])
-    most = max(1, max_nodes // len(tries))
-    width, columns = min(_FIRST, most), 0
+    width = max(1, max_nodes // len(tries))
+    columns = 0
     while True:
         parts = [search.likeliest(width) for search in searches]
         count = max(map(len, parts))
@@ -40,7 +40,6 @@ def score_best(reader: Reader, tries: Sequence[Trie], top: int, max_nodes: int) 
             return [search.scores() for search in searches]
         found = reader.read(_nodes(searches, parts, columns, count, reader.first.device))
         columns += count
-        width = min(2 * width, most)
         for search, nodes, logs in zip(searches, parts, found, strict=True):
             search.learn(nodes, logs)
 
@@ -101,8 +100,10 @@ class _Search:
         """Unread nodes that may lead to one of the best, the likeliest ones; they are taken as read from here on."""
         scores = self.totals[self.shape.into]
         open_nodes = (self.unread & scores.isfinite() & (scores >= self._bound())).nonzero().squeeze(1)
-        order = scores[open_nodes].argsort(descending=True, stable=True)[:count]
-        chosen = open_nodes[order]
+        if not len(open_nodes):
+            return []
+        near = open_nodes[scores[open_nodes] >= scores[open_nodes].max() - _REACH]
+        chosen = near[scores[near].argsort(descending=True, stable=True)[:count]]
         self.unread[chosen] = False
         nodes: list[int] = chosen.tolist()
         return nodes
