@@ -75,15 +75,16 @@ def test_greedy_answers_are_the_same_with_room(
     assert found == pair.predictor.generate(pair.pictures, pair.prompts, **arguments)
 
 
-def test_a_folder_that_names_a_cache_generates(tiny_checkpoints: dict[str, Path]) -> None:
-    """Configurations of the hub may name a cache, which transformers refuses beside one that is given."""
+@pytest.mark.parametrize(("name", "value"), [("cache_implementation", "dynamic"), ("prefill_chunk_size", 5)])
+def test_a_folder_may_say_how_prompts_are_kept(tiny_checkpoints: dict[str, Path], name: str, value: object) -> None:
+    """transformers refuses a cache that is named beside one that is given, and cannot read embeddings in chunks."""
     pair = load_pair(tiny_checkpoints["llava-mlp"])
     arguments: dict[str, Any] = {"raw": True, "max_new_tokens": 4}
     expected = pair.predictor.generate(pair.pictures, pair.prompts, **arguments)
     config = pair.predictor.model.generation_config
     assert config is not None
-    config.cache_implementation = "dynamic"
+    setattr(config, name, value)
     try:
         assert pair.predictor.generate(pair.pictures, pair.prompts, **arguments) == expected
     finally:
-        config.cache_implementation = None
+        setattr(config, name, None)

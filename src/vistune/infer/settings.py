@@ -127,6 +127,8 @@ def resolve(arguments: Arguments, folder: GenerationConfig | None, processor: Pr
     config.max_length = config.max_new_tokens = config.min_new_tokens = None
     config.min_length = 0
     config.stop_strings = None
+    # transformers cannot read embeddings in chunks (it cuts the ids alone).
+    config.prefill_chunk_size = None
     config.do_sample, config.temperature, config.top_p, config.top_k = False, None, None, None
     answer_penalty = None
     if not arguments.penalize_prompt:

@@ -85,6 +85,18 @@ def test_long_lists_keep_their_best(tiny_checkpoints: dict[str, Path], tmp_path:
     assert max(range(230), key=scores.__getitem__) == ranking.best
 
 
+def test_lists_of_a_row_are_scored_whole(tiny_checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    """Visual Dialog's ranks need the scores of all 100 candidates."""
+    from dataclasses import replace
+
+    model = predictor(tiny_checkpoints["instructblip-llama"])
+    candidates = tuple(f"answer {number}" for number in range(100))
+    examples = [replace(e, candidates=candidates) for e in questions(tmp_path, 1, 1)]
+    row = answered(model, examples, RANKED)["q0"]
+    assert row["candidates"] == list(candidates) and "of" not in row
+    assert float("-inf") not in scores_in_order(row, candidates)
+
+
 def test_equal_choices_count_once_each(tiny_checkpoints: dict[str, Path], tmp_path: Path) -> None:
     from dataclasses import replace
 
