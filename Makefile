@@ -19,7 +19,7 @@ setup: $(STAMP) ## Make .venv and install vistune with the tested versions
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[train,eval,video,quant,dev]' --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --editable '.[train,eval,video,quant,serve,dev]' --constraint constraints.txt
 	touch $@
 
 demo: setup ## Tune and compare both models on the picture world (6 minutes; VISTUNE_DEMO_MINUTES)

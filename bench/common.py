@@ -56,6 +56,7 @@ def language_config(kind: str, hidden: int, layers: int, vocab: int) -> Any:
         num_layers=layers,
         num_heads=heads,
         feed_forward_proj="gated-gelu",
+        dense_act_fn="gelu",  # LAVIS's, and so the released models'; transformers would take its approximation
         decoder_start_token_id=3,
         pad_token_id=3,
         eos_token_id=2,

@@ -1,8 +1,9 @@
 """`vistune eval` beside the usual ways, on random weights, from closed pictures to answers.
 
-    python bench/eval.py [--repeats 3] [--device cpu] [--json] [--only shared own generation]
+    python bench/eval.py [--repeats 3] [--device cpu] [--dtype float32] [--json] [--only shared own generation]
 
-shared      ranking 1,000 answers that all questions share. Goal: 10 x the published algorithm.
+shared      ranking 1,000 answers that all questions share. Goal: 10 x the published algorithm. T5 also after some steps
+            on such answers (bench/tuned.py), as random weights leave nothing to choose from.
 own         ranking 4 answers of each question's own. Goal: 3 x. (T5's published algorithm reads a prompt once too.)
 generation  answers of 10 tokens beside a loop over transformers' processor and generate at the same batch size, for
             one question a picture (goal: 1.5 x) and for 6 (goal: at least 2 x more). As published, InstructBLIP
@@ -22,6 +23,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from eval_models import MODELS, Kind, write_photos, write_scaled
 from PIL import Image
 from rank import PROMPT, answers, published
 from transformers import AutoProcessor, InstructBlipForConditionalGeneration, LlavaForConditionalGeneration
+from tuned import tune
 
 import vistune
 from vistune.data.example import Example
@@ -50,6 +53,16 @@ DECODING: dict[Kind, dict[str, Any]] = {
     "instructblip": {"num_beams": 5, "length_penalty": -1.0},
     "llava": {"num_beams": 1},
 }
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where generation runs, and in what precision."""
+
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float32
+
+
 LENGTH = {"do_sample": False, "min_new_tokens": NEW_TOKENS, "max_new_tokens": NEW_TOKENS}
 
 
@@ -66,10 +79,14 @@ def scores_by_candidate(row: dict[str, Any]) -> dict[str, float]:
     return dict(zip(row["candidates"], row["scores"], strict=True))
 
 
-def ranking(kind: str, candidates: int, questions: int, pictures: list[Path]) -> dict[str, Callable[[], Any]]:
+def ranking(
+    kind: str, candidates: int, questions: int, pictures: list[Path], tuned: bool = False
+) -> dict[str, Callable[[], Any]]:
     """Both ways of ranking; published reads one question at a time, as predict_class does where lists differ."""
     predictor = instructblip(kind)
     shared = tuple(answers(candidates))
+    if tuned:
+        tune(predictor, shared)
     lists = [shared if candidates == SHARED else tuple(answers(candidates, seed)) for seed in range(questions)]
     examples = [
         Example(str(number), "ranked", PROMPT, images=(pictures[number],), candidates=listed)
@@ -93,12 +110,12 @@ def ranking(kind: str, candidates: int, questions: int, pictures: list[Path]) ->
 
 
 def generation(
-    kind: Kind, folder: Path, questions: int, rows: int, pictures: list[Path], device: str
+    kind: Kind, folder: Path, questions: int, rows: int, pictures: list[Path], place: Place
 ) -> dict[str, Callable[[], Any]]:
     """Both ways of generating, on a model folder that both read."""
-    predictor = vistune.load(folder, device=device)
+    predictor = vistune.load(folder, device=place.device, dtype=place.dtype)
     decoding = {**LENGTH, **DECODING[kind]}
-    loop = _Loop(kind, folder, device, decoding)
+    loop = _Loop(kind, folder, place, decoding)
     how = How("generate", decoding)
     draw = random.Random(0)
     examples = [
@@ -113,12 +130,12 @@ def generation(
 class _Loop:
     """The loop of transformers' documentation."""
 
-    def __init__(self, kind: Kind, folder: Path, device: str, decoding: dict[str, Any]) -> None:
+    def __init__(self, kind: Kind, folder: Path, place: Place, decoding: dict[str, Any]) -> None:
         makers: dict[str, Any] = {
             "instructblip": InstructBlipForConditionalGeneration,
             "llava": LlavaForConditionalGeneration,
         }
-        self._model = makers[kind].from_pretrained(folder, dtype=torch.float32).to(device).eval()
+        self._model = makers[kind].from_pretrained(folder, dtype=place.dtype).to(place.device).eval()
         self._processor = AutoProcessor.from_pretrained(folder)
         self._processor.tokenizer.padding_side = "left"
         self._decoding = decoding
@@ -133,6 +150,7 @@ class _Loop:
             texts = [self._mark + example.instruction for example in some]
             batch = dict(self._processor(images=images, text=texts, padding=True, return_tensors="pt"))
             batch.pop("token_type_ids", None)
+            batch["pixel_values"] = batch["pixel_values"].to(self._model.dtype)
             on_device = {name: tensor.to(self._model.device) for name, tensor in batch.items()}
             ids = self._model.generate(**on_device, **self._decoding)
             ids = ids[:, -NEW_TOKENS:]
@@ -173,7 +191,7 @@ def _same(theirs: Any, mine: Any) -> bool:
 
 
 def comparisons(
-    only: Sequence[str], folder: Path, device: str
+    only: Sequence[str], folder: Path, place: Place
 ) -> Iterator[tuple[str, int, dict[str, Callable[[], Any]]]]:
     """Name, rows and both sides of every comparison."""
     pictures = write_photos(folder / "pictures", ROWS)
@@ -181,10 +199,12 @@ def comparisons(
         for part, candidates, questions in (("shared", SHARED, 1), ("own", OWN, 64)):
             if part in only:
                 yield f"rank {candidates} {part}, {kind}", questions, ranking(kind, candidates, questions, pictures)
+    if "shared" in only:
+        yield f"rank {SHARED} shared, t5, tuned", 1, ranking("t5", SHARED, 1, pictures, tuned=True)
     for model in MODELS if "generation" in only else ():
         write_scaled(model, folder / model.title)
         for questions in (1, MANY):
-            sides = generation(model.kind, folder / model.title, questions, ROWS, pictures, device)
+            sides = generation(model.kind, folder / model.title, questions, ROWS, pictures, place)
             yield f"generate, {model.title}, {questions} a picture", ROWS, sides
 
 
@@ -194,11 +214,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--device", default="cpu", help="of generation")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32", help="of generation")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    place = Place(options.device, getattr(torch, options.dtype))
     report: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, rows, sides in comparisons(options.only, Path(folder), options.device):
+        for name, rows, sides in comparisons(options.only, Path(folder), place):
             row = report[name] = compare(sides, rows, options.repeats)
             if not options.json:
                 print(

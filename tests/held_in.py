@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
+
+import yaml
 
 from vistune.data.mixture import Mixture
 from vistune.data.packing import Length
 
-# Number of samples, and mean tokens of prompt and answer: sizes as in the paper, lengths estimated from templates and
-# typical rows, log-normal around their means.
-HELD_IN = {
-    "coco_caption": (566_747, 11, 12),
-    "web_capfilt": (14_000_000, 11, 12),
-    "textcaps": (109_765, 35, 15),
-    "vqav2": (443_757, 18, 3),
-    "okvqa": (9_009, 20, 3),
-    "aokvqa": (17_056, 45, 3),
-    "ocrvqa": (801_579, 40, 6),
-    "vqg_vqav2": (443_757, 18, 9),
-    "vqg_okvqa": (9_009, 18, 11),
-    "vqg_aokvqa": (17_056, 40, 12),
-    "llava_detail": (23_000, 20, 130),
-    "llava_reasoning": (77_000, 25, 140),
-    "llava_conversation": (58_000, 30, 80),
-}
+_FILE = Path(__file__).resolve().parents[1] / "bench" / "held_in.yaml"
+HELD_IN: dict[str, list[int]] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
 SIZES = {name: size for name, (size, _, _) in HELD_IN.items()}
 QUERIES = 32
 
 
 def held_in_lengths(count: int, encoder_decoder: bool = False) -> list[Length]:
-    """Lengths of the first samples of the balanced mixture."""
+    """Lengths of the first samples of the balanced mixture, log-normal around the means."""
     draw = random.Random(0)
     means = list(HELD_IN.values())
     mixture = Mixture(SIZES)

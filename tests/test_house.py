@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "vistune"
 # From top to bottom; a room imports only itself and what stands below it. errors.py is below everything.
-ROOMS = ("cli", "demo", "evaluate", "train", "infer", "checkpoint", "data", "world", "model")
+ROOMS = ("cli", "demo", "serve", "evaluate", "train", "infer", "checkpoint", "data", "world", "model")
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -50,3 +50,27 @@ def test_model_reads_no_files_and_no_text() -> None:
         }
         assert "open" not in calls, path
         assert "Path" not in calls, path
+
+
+def imported_files(path: Path, room: dict[str, Path]) -> set[str]:
+    """The files of the same room that a file imports anywhere, functions and type checking included."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {name if (name := f"{node.module}.{alias.name}") in room else node.module for alias in node.names}
+    return names & set(room)
+
+
+@pytest.mark.parametrize("room", ["cli", "demo", "evaluate", "infer", "world", "model"])
+def test_files_of_a_room_import_in_one_direction(room: str) -> None:
+    """What two files need of each other stands in a third one. Packages' own files only hand on what others hold."""
+    files = {
+        ".".join(("vistune", *path.relative_to(PACKAGE).with_suffix("").parts)): path
+        for path in FILES
+        if room_of(path) == room and path.stem != "__init__"
+    }
+    left = {name: imported_files(path, files) - {name} for name, path in files.items()}
+    while free := [name for name, needs in left.items() if not needs & set(left)]:
+        for name in free:
+            del left[name]
+    assert not left

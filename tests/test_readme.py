@@ -24,6 +24,7 @@ PAGES = (
     "docs/judge.md",
     "docs/metrics.md",
     "docs/results.md",
+    "docs/serve.md",
 )
 BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>[^>]+?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```\n", re.DOTALL)
 NOT_RUN = (
@@ -81,6 +82,7 @@ def checkout(tmp_path: Path) -> Path:
         "docs/evaluation.md",
         "docs/judge.md",
         "docs/metrics.md",
+        "docs/serve.md",
         "docs/training.md",
     ],
 )

@@ -15,8 +15,11 @@ from tests.tiny import picture
 from transformers import AutoModelForImageTextToText
 
 import vistune
-from vistune.checkpoint import convert, load_model
+from vistune.checkpoint import convert, load_model, read_config
 from vistune.checkpoint.adapters import load_adapter, put_adapter, save_adapter
+from vistune.checkpoint.config_writer import model_config_to_dict
+from vistune.checkpoint.opening import open_folder
+from vistune.checkpoint.processors import build_processor
 from vistune.data.batch import Batch
 from vistune.errors import CheckpointError, RecipeError
 from vistune.infer.predictor import Predictor
@@ -79,6 +82,16 @@ def test_an_adapter_folder_answers_like_any_model(tiny_checkpoints: dict[str, Pa
         assert (vistune.load(folder, device="cpu").generate(**question) == expected) is same
 
 
+def test_their_config_and_processor_are_those_of_the_base(tiny_checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    base = tiny_checkpoints["instructblip-t5"]
+    model, _ = trained(base)
+    save_adapter(model, tmp_path / "adapter", base)
+    config = read_config(tmp_path / "adapter")
+    assert model_config_to_dict(config) == model_config_to_dict(read_config(base))
+    processor = build_processor(open_folder(tmp_path / "adapter"))
+    assert processor.encode([picture()], ["what?"], ["a ring"]).ids == ["row 0"]
+
+
 def test_peft_reads_the_adapters_of_the_language_model(tiny_checkpoints: dict[str, Path], tmp_path: Path) -> None:
     from peft import PeftModel
 
@@ -100,6 +113,8 @@ def test_adapters_and_the_base_beside_them_can_be_moved(tiny_checkpoints: dict[s
     model, inputs = trained(run / "base")
     save_adapter(model, run / "model", run / "base")
     expected = loss(model, inputs)
+    with pytest.raises(CheckpointError, match=r"is the folder of a run; give its model, '.*run/model'"):
+        load_model(run)
     run.rename(tmp_path / "elsewhere")
     again, _ = load_model(tmp_path / "elsewhere" / "model", dtype="float32")
     assert loss(again, inputs) == pytest.approx(expected, rel=1e-4)
@@ -128,7 +143,8 @@ def test_what_does_not_fit_is_told(tiny_checkpoints: dict[str, Path], tmp_path: 
     with pytest.raises(CheckpointError, match="not that of the base model"):
         load_model(folder)
     shutil.rmtree(base)
-    with pytest.raises(CheckpointError, match="which is not there; bring it back"):
-        load_model(folder)
+    for read in (load_model, read_config):
+        with pytest.raises(CheckpointError, match="which is not there; bring it back"):
+            read(folder)
     again, _ = load_adapter(folder, tiny_checkpoints["llava-mlp"])
     assert not lora_parts(again)

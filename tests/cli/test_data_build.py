@@ -111,7 +111,7 @@ def test_a_known_set_goes_where_recipes_look_for_it(tmp_path: Path) -> None:
     place = tmp_path / "built" / "okvqa" / "val"
     outcome = vistune(*build, "--split", "val")
     assert outcome.code == 0, outcome
-    assert outcome.out.endswith(f"examples written to {place}\n")
+    assert outcome.out.endswith(f" 1 example written to {place}\n")
     recipe = DataRecipe(sets=(SetChoice(name="okvqa", split="val"),))
     (opened,) = open_sets(recipe, tmp_path)
     assert isinstance(opened.examples, ArrowExamples)

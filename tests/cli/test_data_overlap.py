@@ -28,7 +28,7 @@ def test_a_copy_is_told_of(recipe: Path) -> None:
     tests, cache = recipe.parent / "test.jsonl", recipe.parent / "cache"
     outcome = vistune("data", "overlap", recipe, tests, "--cache", cache)
     assert outcome.code == 0, outcome
-    assert f"shared: 1 pictures of {tests} (33.33%) are in mine: 1 alike" in outcome.out
+    assert f"shared: 1 picture of {tests} (33.33%) are in mine: 1 alike" in outcome.out
     assert "small.png is" in outcome.out and "1 of 1 pairs of sets share pictures" in outcome.out
     report = json.loads(vistune("data", "overlap", recipe, tests, "--cache", cache, "--json").out)
     assert report["shared"][0]["by"] == {"id": 0, "bytes": 0, "look": 1}

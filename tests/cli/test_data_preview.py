@@ -9,6 +9,10 @@ import pytest
 from tests.cli.commands import failure, vistune
 from tests.tiny import picture
 
+from vistune.checkpoint import load_model
+from vistune.checkpoint.adapters import save_adapter
+from vistune.model.lora import LoraSettings, add_lora
+
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
@@ -38,6 +42,17 @@ def test_with_a_models_tokens(rows: Path, tmp_path: Path, tiny_checkpoints: dict
     outcome = vistune("data", "preview", rows, "--model", tiny_checkpoints[family], "--out", out)
     assert outcome.code == 0, outcome
     assert ('class="arrow"' in out.read_text()) is (family == "instructblip-t5")
+
+
+def test_with_the_tokens_of_adapters(rows: Path, tmp_path: Path, tiny_checkpoints: dict[str, Path]) -> None:
+    base, pages = tiny_checkpoints["llava-mlp"], []
+    model, _ = load_model(base)
+    add_lora(model, {"language": LoraSettings(r=2)})
+    save_adapter(model, tmp_path / "adapter", base)
+    for number, name in enumerate((base, tmp_path / "adapter")):
+        assert vistune("data", "preview", rows, "--model", name, "--out", tmp_path / f"{number}.html").code == 0
+        pages.append((tmp_path / f"{number}.html").read_text().replace(str(name), "it"))
+    assert pages[0] == pages[1]
 
 
 def test_style_and_templates(rows: Path, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_check_of_a_whole_and_of_a_broken_set(tmp_path: Path) -> None:
     RELEASES["llava_detail"](Writer(tmp_path))
     whole = vistune("data", "check", "llava_detail", "--data-root", tmp_path)
     assert whole.code == 0, whole
-    assert "train: 2 rows, 1 pictures opened" in whole.out
+    assert "train: 2 rows, 1 picture opened" in whole.out
     assert "note: train: 2 rows, the release has 23,000 (in round figures)" in whole.out
     assert whole.out.splitlines()[-1] == "llava_detail is whole"
     (tmp_path / "coco/train2017/000000033471.jpg").unlink()
@@ -56,7 +56,7 @@ def test_check_as_json(tmp_path: Path) -> None:
     assert looked == [str(tmp_path / "okvqa/OpenEnded_mscoco_train2014_questions.json")]
     RELEASES["okvqa"](Writer(tmp_path))
     report = json.loads(vistune("data", "check", "okvqa", "--data-root", tmp_path, "--json", "--split", "val").out)
-    assert report["problems"] == ["val: 1 rows, the release has 5,046"]
+    assert report["problems"] == ["val: 1 row, the release has 5,046"]
 
 
 def test_wrong_usage(tmp_path: Path) -> None:

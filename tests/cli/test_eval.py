@@ -118,6 +118,24 @@ def test_benchmarks_of_earlier_commands_stay(run: Path, model: Path, tmp_path: P
     assert "12 (World: size); 5 (World: caption, World: count)" in page
 
 
+def test_a_limit_that_leaves_nothing_out_is_none(model: Path, tmp_path: Path) -> None:
+    """And a figure that another takes the place of is told."""
+    from tests.evaluate.benchmarks.whole import write_release
+
+    from vistune.evaluate.benchmarks import BENCHMARKS
+
+    vsr = BENCHMARKS["vsr"]
+    assert len(vsr.examples(write_release(vsr, tmp_path / "data"))) == 2
+    out = tmp_path / "out"
+    arguments = ("eval", model, "--benchmark", "vsr", "--data-root", tmp_path / "data", "--out", out, "--limit")
+    for limit, kept, replaced in ((1, 1, False), (2, None, True), (9, None, False), (1, 1, True)):
+        said = vistune(*arguments, limit).out
+        [entry] = results(out)["benchmarks"]
+        assert entry["limit"] == results(out)["limit"] == kept and entry["n"] == min(limit, 2)
+        assert ("only a part" in (out / "results.md").read_text()) == (kept is not None)
+        assert ("this takes the place of " in said) == replaced
+
+
 def test_a_file_of_before_gives_its_settings_to_its_benchmarks(run: Path, model: Path, tmp_path: Path) -> None:
     out = shutil.copytree(run, tmp_path / "run")
     content = results(out)
@@ -127,6 +145,23 @@ def test_a_file_of_before_gives_its_settings_to_its_benchmarks(run: Path, model:
     (out / "results.json").write_text(json.dumps(content))
     assert vistune("eval", model, "--benchmark", "world_count", "--limit", 2, "--out", out).code == 0
     assert [entry["limit"] for entry in results(out)["benchmarks"]] == [12, 12, 2]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "shown"), [("value", "x", "'x'"), ("n", [1], "[1]"), ("rows", 3, "3"), ("analysis", [], "[]")]
+)
+def test_edited_results_are_told_before_anything_is_asked(
+    run: Path, model: Path, tmp_path: Path, field: str, value: Any, shown: str
+) -> None:
+    out = shutil.copytree(run, tmp_path / "run")
+    content = results(out)
+    content["benchmarks"][1][field] = value
+    (out / "results.json").write_text(json.dumps(content))
+    before = _files(out)
+    told = f"says of world_caption that {field} is {shown}, which no `vistune eval` writes; repair it, or delete"
+    assert told in failure("eval", model, "--benchmark", "world_count", "--limit", 2, "--out", out, code=1)
+    assert told in failure("compare", run, out, code=1)
+    assert _files(out) == before
 
 
 @pytest.mark.parametrize("damage", ["half", "empty", "list", "entry", "folder"])

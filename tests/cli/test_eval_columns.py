@@ -23,11 +23,14 @@ def columns(path: Path, *rows: dict[str, object]) -> Path:
 
 def test_a_figure_for_every_value(model: Path, tmp_path: Path) -> None:
     ids = [example.id for example in benchmark("world_size").examples(None, limit=24)]
-    light = [{"id": name, "light": ("day", "night")[place % 2]} for place, name in enumerate(ids[:-2])]
+    light = [{"id": name, "light": ("day", "night")[place % 2], "city": "Bern"} for place, name in enumerate(ids[:-2])]
     file = columns(tmp_path / "light.jsonl", *light, {"id": ids[-2], "light": None})
     out = tmp_path / "out"
     outcome = vistune("eval", model, "--benchmark", "world_size", "--limit", 24, "--columns", file, "--out", out)
     assert outcome.code == 0, outcome.err
+    # A column of one value tells nothing apart.
+    unused = "'city' has only the value 'Bern' in these rows, so no figures are told apart by it."
+    assert outcome.err == f"warning: {file}: {unused}\n"
     [entry] = json.loads((out / "results.json").read_text())["benchmarks"]
     by = {found["column"]: found for found in entry["analysis"]["by"]}
     values = {value["value"]: value for value in by["light"]["values"]}

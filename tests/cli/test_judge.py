@@ -109,7 +109,7 @@ def test_the_second_model_may_be_an_endpoint(tmp_path: Path) -> None:
     with JudgeServer(lambda told: "Sure. The answer is A." if "Which a?" in told else "Hm.", [500]) as server:
         options = ("--model", "g", "--base-url", server.url, "--cache", str(tmp_path / "cache"))
         code, said = run("answer", str(tmp_path / "questions.jsonl"), "--out", str(out), *shots, *options)
-        assert (code, "2 answers, 1 of which name one option" in said) == (0, True)
+        assert (code, "2 answers; one option is named by 1" in said) == (0, True)
         told = server.requests[-1]["messages"]
         assert [message["role"] for message in told] == ["system", "user", "assistant", "user"]
         assert told[1]["content"] == "Can you explain Which??" and told[3]["content"].startswith(

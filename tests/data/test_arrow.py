@@ -22,9 +22,9 @@ from vistune.data.archives import ArchiveMember, ImageBytes
 from vistune.data.arrow import ArrowExamples, is_built
 from vistune.data.arrow_build import build_arrow
 from vistune.data.arrow_schema import schema
+from vistune.data.bad_rows import BadRow, OnError, Reason, RowLog
 from vistune.data.example import Example
 from vistune.data.images import image_bytes, open_image
-from vistune.data.rows import BadRow, OnError, Reason, RowLog
 from vistune.data.video import VideoFrames
 from vistune.errors import DataError, StorageError
 

@@ -9,11 +9,11 @@ import pytest
 from tests.model.vlm_rig import load
 from tests.tiny import picture
 
+from vistune.data.bad_rows import BadRow
 from vistune.data.batch import IGNORE
 from vistune.data.captions import PrefixSet, cut_caption
 from vistune.data.example import Example
 from vistune.data.instruction_set import InstructionSet
-from vistune.data.rows import BadRow
 from vistune.errors import InputError
 
 CAPTION = "a large red circle above the table"

@@ -99,7 +99,7 @@ def test_pictures_that_training_and_measuring_share(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace('"7.jpg"', '"1000092795.jpg"'))
     report = check(data, tmp_path)
     assert report.shared_pictures == {"test": 1}
-    assert report.notes == ["test: 1 pictures are also in 'train'"]
+    assert report.notes == ["test: 1 picture also in 'train'"]
 
 
 def test_answers_to_rank(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from vistune.data.archives import ArchiveMember
+from vistune.data.bad_rows import BadRow, Reason
 from vistune.data.files import Files
-from vistune.data.rows import BadRow, Reason
 from vistune.errors import DataError
 
 

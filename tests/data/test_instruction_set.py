@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from tests.families import Pair, load_pair
 
+from vistune.data.bad_rows import BadRow
 from vistune.data.encoded_set import EncodedSet
 from vistune.data.example import Example
 from vistune.data.formats import FORMATS, chat_template_of
 from vistune.data.instruction_set import InstructionSet
 from vistune.data.processor import Processor
-from vistune.data.rows import BadRow
 from vistune.data.templates import load_templates
 from vistune.errors import InputError
 from vistune.model.losses import IGNORE

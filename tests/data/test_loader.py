@@ -14,6 +14,7 @@ import torch
 from tests.families import load_pair
 from tests.tiny import picture
 
+from vistune.data.bad_rows import BadRow, OnError, Reason, RowLog
 from vistune.data.batch import Batch, Encoded
 from vistune.data.batch_maker import LoadImages
 from vistune.data.example import Example
@@ -23,7 +24,6 @@ from vistune.data.mixture import Draw, Mixture
 from vistune.data.packing import Length, RowSize
 from vistune.data.plans import GroupPlanner, Lengths, Planner, RowPlanner, Share, StepPlanner
 from vistune.data.processor import Processor
-from vistune.data.rows import BadRow, OnError, Reason, RowLog
 from vistune.data.transforms import ImageTransform
 from vistune.errors import DataError, InputError, TrainingError
 
@@ -188,7 +188,7 @@ def test_bad_samples_are_left_out_and_counted(
 @pytest.mark.parametrize("workers", [0, 1])
 def test_the_first_bad_sample_is_an_error_by_default(workers: int, processor: Processor, folder: Path) -> None:
     data = sets(processor, folder, dict.fromkeys(range(20), "gone.png"))
-    with pytest.raises(BadRow, match=r"^a, record \d+: there is no image '.*gone.png'") as caught:
+    with pytest.raises(BadRow, match=r"^a, record \d+: in row 'a-\d+' there is no image '.*gone.png'") as caught:
         list(Loader(StepPlanner(mixture(data), 4), data, processor, workers=workers, steps=3))
     assert caught.value.reason is Reason.MISSING_IMAGE
     log = RowLog(OnError("skip", max_share=1.0))

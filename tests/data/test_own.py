@@ -17,10 +17,11 @@ import pytest
 from PIL import Image
 
 from vistune.data.archives import ArchiveMember, ImageBytes
+from vistune.data.bad_rows import BadRow, OnError, Reason, RowLog
 from vistune.data.example import Example
 from vistune.data.images import image_bytes, open_image
 from vistune.data.own import own_source
-from vistune.data.rows import BadRow, OnError, Reason, RowLog, read_rows
+from vistune.data.rows import read_rows
 from vistune.data.video import VideoFrames
 from vistune.errors import DataError
 

@@ -12,6 +12,7 @@ from tests.tiny_tokenizers import bert_tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from vistune.data.archives import ImageBytes
+from vistune.data.bad_rows import BadRow
 from vistune.data.example import Example
 from vistune.data.pairs import (
     DECODER_TOKEN,
@@ -22,7 +23,6 @@ from vistune.data.pairs import (
     collate_pairs,
     decoder_token_id,
 )
-from vistune.data.rows import BadRow
 from vistune.errors import InputError
 from vistune.world.assets import asset_dir
 

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vistune.data import json_stream
+from vistune.data.bad_rows import BadRow, Reason
 from vistune.data.readers import (
     read_csv,
     read_json,
@@ -25,7 +26,6 @@ from vistune.data.readers import (
     read_lines,
     read_parquet,
 )
-from vistune.data.rows import BadRow, Reason
 from vistune.errors import DataError
 
 SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "data" / "samples"

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from vistune.data.bad_rows import BadRow, OnError, Place, Reason, RowLog, field_of
 from vistune.data.example import Example
 from vistune.data.files import Files
 from vistune.data.readers import read_jsonl
-from vistune.data.rows import BadRow, OnError, Place, Reason, RowLog, field_of, read_rows
+from vistune.data.rows import read_rows
 from vistune.data.seen import SeenIds
 from vistune.data.sources.base import Rows, SetInfo, Source, choice_at
-from vistune.errors import DataError, InputError
+from vistune.errors import DataError
 
 GOOD = {"id": "good", "image": "ok.png", "choices": ["a", "b"], "answer": 1}
 BAD: dict[Reason, bytes] = {
@@ -115,13 +116,6 @@ def test_few_rows_are_judged_at_the_end_only(files: Files) -> None:
     assert len(list(read_rows(Choices(), files, "train", OnError("skip")))) == 150
 
 
-def test_settings_that_cannot_be() -> None:
-    with pytest.raises(InputError, match="on_error is 'ignore'; expected 'raise' or 'skip'"):
-        OnError("ignore")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"share of bad rows is 1\.5; expected a number from 0 to 1"):
-        OnError("skip", 1.5)
-
-
 @pytest.mark.parametrize(
     ("example", "bad"),
     [
@@ -137,26 +131,6 @@ def test_empty_answers(files: Files, monkeypatch: pytest.MonkeyPatch, example: E
     log = RowLog(OnError("skip", 1))
     assert len(list(read_rows(Choices(), files, "train", log=log))) == (not bad)
     assert log.counts() == ({"empty answer": 1} if bad else {})
-
-
-def test_fields(files: Files) -> None:
-    assert field_of({"a": 0}, "a", int) == 0
-    with pytest.raises(BadRow, match="there is no field 'b', only 'a'"):
-        field_of({"a": 0}, "b")
-    with pytest.raises(BadRow, match="there is no field 'a'"):
-        field_of({"a": None}, "a")
-    with pytest.raises(BadRow, match="the field 'a' is 0, expected str or list"):
-        field_of({"a": 0}, "a", str, list)
-    with pytest.raises(BadRow, match="this is a list, expected an object with 'a'"):
-        field_of([1], "a")
-
-
-def test_places() -> None:
-    assert str(Place("a.json", 3, 1)) == "a.json, line 3"
-    assert str(Place("a.parquet", index=0)) == "a.parquet, record 1"
-    assert str(Place("a.json")) == "a.json"
-    named = BadRow("bad JSON", "no.", Place("a"))
-    assert str(named.at(Place("b"))) == "a: no."
 
 
 def test_seen_ids_are_exact_and_small() -> None:

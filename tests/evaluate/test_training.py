@@ -26,7 +26,8 @@ from vistune.train.recipe.data import Data
 from vistune.train.recipe.stage import Stage
 from vistune.train.run.evaluation import Setting
 from vistune.train.run.features import evaluation_loading
-from vistune.train.run.model.assembly import Assembly, assemble
+from vistune.train.run.model.assemble import assemble
+from vistune.train.run.model.assembly import Assembly
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +125,16 @@ def test_own_rows_by_what_they_are(assembly: Assembly, rows: Path) -> None:
     found = figures(assembly, stage({"every": 1, "sets": sets}), data)
     assert set(found) == {"qa", "told", "mean", "loss"}
     assert all(0 <= found[name] <= 1 for name in ("qa", "told", "mean"))
+
+
+def test_the_loss_is_that_of_targets_as_they_are_learned(assembly: Assembly, rows: Path) -> None:
+    def loss(caption: str, targets: str) -> float:
+        sets = [{"name": "told", "path": write(rows, "told", {"caption": caption})}]
+        data = Data.model_validate({"sets": sets, "targets": targets})
+        return figures(assembly, stage({"every": 1, "sets": sets}), data)["loss"]
+
+    by_rule = loss("A (red) FIELD.", "blip_caption")
+    assert by_rule == loss("a red field", "as_written") != loss("A (red) FIELD.", "as_written")
 
 
 def test_what_cannot_be_measured_is_told(rows: Path) -> None:

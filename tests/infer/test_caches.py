@@ -25,7 +25,7 @@ def states(rows: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
 def test_beams_hold_what_transformers_layer_holds(length: int) -> None:
     torch.manual_seed(0)
     keys, values = states(ROWS, length)
-    roomy = RoomyLayer(room=4).begin(keys, values, BEAMS)
+    roomy = RoomyLayer(room=4, beams=BEAMS).begin(keys, values)
     plain = DynamicLayer()
     if length:
         plain.update(keys, values)

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from tests.families import Pair, load_pair
+from tests.tiny import picture
 from transformers import GenerationConfig
 
-from vistune.errors import InputError
+import vistune
+from vistune.errors import CheckpointError, InputError
 from vistune.infer.sampling import GumbelSampler, cut_at_stop
 from vistune.infer.settings import Arguments, SampleSettings, resolve
 
@@ -172,3 +174,13 @@ def test_hub_like_ids_that_contradict_the_tokenizer(tmp_path: Path, tiny_checkpo
     assert answers == right.predictor.generate(right.pictures, right.prompts, **arguments)
     settings = resolve(Arguments(), contradictory.predictor.model.generation_config, contradictory.predictor.processor)
     assert settings.closing_ids == (right.predictor.processor.tokenizer.eos_token_id,)
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+@pytest.mark.parametrize("family", ["instructblip-llama", "instructblip-t5"])
+def test_a_model_without_numbers_gives_no_answers(tiny_checkpoints: dict[str, Path], family: str, beams: int) -> None:
+    predictor = vistune.load(tiny_checkpoints[family], device="cpu")
+    with torch.no_grad():
+        predictor.model.language.model.get_output_embeddings().weight[3] = float("nan")
+    with pytest.raises(CheckpointError, match="scores of the next token are NaN; its weights are damaged"):
+        predictor.generate([picture(0)], ["what?"], num_beams=beams, max_new_tokens=3)

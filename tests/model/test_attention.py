@@ -7,7 +7,7 @@ import torch
 from transformers import Gemma2Config, LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
 from vistune.model import attention as module
-from vistune.model.attention import attention, matmul_attention, register_attention
+from vistune.model.attention import attention, causal_attention, matmul_attention, register_attention
 from vistune.model.language import LanguageModel
 
 
@@ -29,6 +29,31 @@ def test_a_row_that_may_attend_nowhere_is_finite() -> None:
     query = torch.randn(1, 1, 2, 4)
     mask = torch.tensor([[True, False], [False, False]])
     assert matmul_attention(query, query, query, mask).isfinite().all()
+
+
+@pytest.mark.parametrize(("earlier", "length"), [(0, 7), (3, 7), (4, 1), (0, 3)])
+def test_causal_pieces_see_what_the_mask_lets_them_see(
+    earlier: int, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values and gradients, with queries in pieces of three and keys from before the first query."""
+    monkeypatch.setattr(module, "_PIECE", 3)
+    torch.manual_seed(0)
+    shapes = [(2, 3, length, 8), (2, 3, earlier + length, 8), (2, 3, earlier + length, 8)]
+    parts = [torch.randn(shape, requires_grad=True) for shape in shapes]
+    mask = torch.ones(length, earlier + length, dtype=torch.bool).tril(earlier)
+    results = []
+    for output in (causal_attention(*parts, scale=0.4), matmul_attention(*parts, mask, scale=0.4)):
+        gradients = torch.autograd.grad((output * torch.arange(8)).sum(), parts)
+        results.append([output, *gradients])
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_one_query_over_a_cache_with_room() -> None:
+    torch.manual_seed(0)
+    query, key, value = torch.randn(2, 3, 1, 8), torch.randn(2, 3, 9, 8)[:, :, :7], torch.randn(2, 3, 7, 8)
+    expected = matmul_attention(query, key.contiguous(), value)
+    torch.testing.assert_close(matmul_attention(query, key, value), expected)
 
 
 def test_bfloat16_on_the_cpu_takes_the_two_products(monkeypatch: pytest.MonkeyPatch) -> None:

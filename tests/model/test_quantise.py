@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from tests.model.vlm_rig import load, pieces
 
 from vistune.checkpoint.adapters import load_adapter, put_adapter, save_adapter
 from vistune.errors import InputError, RecipeError
-from vistune.model.lora import add_lora, merge_lora
+from vistune.model.lora import add_lora, merge_lora, quiet_bitsandbytes
 from vistune.model.quantise import Bits, is_quantised, quantise
 
 pytest.importorskip("bitsandbytes", reason="needs the extra 'quant'")
@@ -107,3 +110,19 @@ def test_mistakes_are_told(wide: dict[str, Path], tiny_checkpoints: dict[str, Pa
     add_lora(model, {"language": SMALL})
     with pytest.raises(RecipeError, match="stored in few bits"):
         merge_lora(model)
+
+
+def test_only_the_kernel_that_is_not_used_goes_unmentioned(caplog: pytest.LogCaptureFixture) -> None:
+    quiet_bitsandbytes()
+    logger = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    logger.warning("Failed to load CPU gemm_4bit_forward from kernels-community: %s.", "No module named 'kernels'")
+    logger.warning("Something else")
+    assert caplog.messages == ["Something else"]
+
+
+@pytest.mark.parametrize(
+    "code", ["import vistune.model.lora as m; m._peft()", "import vistune.model.quantise as m; m._bitsandbytes()"]
+)
+def test_a_fresh_process_says_nothing(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""

@@ -12,6 +12,7 @@ import torch
 from tests.tiny import picture
 from tests.train.rig import WORDS, examples, load, stage
 
+from vistune.data.bad_rows import BadRow, OnError, Reason, RowLog
 from vistune.data.batch import Batch, Encoded
 from vistune.data.example import Example
 from vistune.data.instruction_set import InstructionSet
@@ -20,7 +21,6 @@ from vistune.data.pairs import PairBatch, PairProcessor, PairSet
 from vistune.data.plans import Share
 from vistune.data.processor import Processor
 from vistune.data.ready import as_it_is
-from vistune.data.rows import BadRow, OnError, Reason, RowLog
 from vistune.errors import RecipeError
 from vistune.train.feed import Feed
 from vistune.train.step_data import StepData, learned_samples

@@ -172,7 +172,9 @@ def test_models_that_cannot_be_packed_are_refused_before_training(
         make_run(tiny_checkpoints["llava-mlp"], tmp_path, stage(), before=forget, max_tokens=90)
 
 
-def test_sigterm_is_remembered_and_asked_for_once_a_step(tiny_checkpoints: dict[str, Path], tmp_path: Path) -> None:
+def test_sigterm_is_remembered_and_asked_for_once_a_step(
+    tiny_checkpoints: dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     import os
     import signal
 
@@ -180,10 +182,12 @@ def test_sigterm_is_remembered_and_asked_for_once_a_step(tiny_checkpoints: dict[
         def step(self, entry: StepEntry) -> None:
             if entry.step == 2:
                 os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), signal.SIGTERM)
 
     run = make_run(tiny_checkpoints["llava-linear"], tmp_path, stage(), reports=[Terminate()])
-    with StopRequest() as stop, pytest.raises(Interrupted, match="after step 3 of 6"):
+    with StopRequest("One moment.") as stop, pytest.raises(Interrupted, match="after step 3 of 6"):
         run.run(stop)
+    assert capfd.readouterr().err.count("One moment.") == 1
     newest = run.checkpoints.newest()
     assert newest is not None
     assert newest.name.endswith("3")
@@ -194,9 +198,9 @@ def test_bad_samples_of_all_sittings_are_listed_once(tiny_checkpoints: dict[str,
 
     from tests.train.rig import examples
 
+    from vistune.data.bad_rows import OnError, RowLog
     from vistune.data.instruction_set import InstructionSet
     from vistune.data.mixture import Mixture
-    from vistune.data.rows import OnError, RowLog
     from vistune.train.checkpoints.checkpoints import Checkpoints
     from vistune.train.feed import Feed
     from vistune.train.loop import StageRun

@@ -14,7 +14,7 @@ import pytest
 import torch
 from tests.train.rig import make_run, stage
 
-from vistune.errors import RecipeError
+from vistune.errors import RecipeError, ResumeError
 from vistune.train.reports.boards import TensorBoard, WandB
 from vistune.train.reports.curve import CURVE_FILE, Curve
 from vistune.train.reports.first_batch import FIRST_BATCH_FILE
@@ -22,6 +22,7 @@ from vistune.train.reports.json_log import LOG_FILE, JsonLog, read_log
 from vistune.train.reports.lines import Bar, Lines, clock
 from vistune.train.reports.report import Report, StepEntry
 from vistune.train.reports.spikes import SPIKES_FILE, SpikeWatch
+from vistune.train.result import RESULT_FILE, read_result
 
 
 def entry(step: int, loss: float = 1.0) -> StepEntry:
@@ -42,6 +43,25 @@ def entry(step: int, loss: float = 1.0) -> StepEntry:
         memory=2**30,
         seconds_left=75.0,
     )
+
+
+@pytest.mark.parametrize(
+    "end", [b'{"step": 3, "lo', b"\xff\xfe\n{}", b"\x00\x00\x00", b"[]\n", b"3\n", b'{"loss": 2}\n']
+)
+def test_what_a_machine_that_died_left_of_a_log_is_dropped(tmp_path: Path, end: bytes) -> None:
+    path = tmp_path / LOG_FILE
+    path.write_bytes(b'{"step": 1}\n{"step": 2}\n' + end)
+    log = JsonLog(tmp_path)
+    log.begin("s", 2, 10)
+    log.close()
+    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+def test_a_damaged_result_is_told(tmp_path: Path) -> None:
+    for content in ("{", "[]", '{"stage": "s"}'):
+        (tmp_path / RESULT_FILE).write_text(content)
+        with pytest.raises(ResumeError, match=r"result\.json' is damaged.*delete it"):
+            read_result(tmp_path)
 
 
 def test_the_log_is_cut_back_to_the_saved_step(tmp_path: Path) -> None:
@@ -166,7 +186,7 @@ def test_the_first_batch_is_shown_with_what_is_learned(
         assert any(answer in learned for answer in answers)
         assert not any(f" {answer}'" in given for answer in answers)
     assert said[0] == f"test: first sample: {lines[0]}"
-    assert said[-1].startswith("test: 1 steps in 0:0")
+    assert said[-1].startswith("test: 1 step in 0:0")
 
 
 def test_spikes_stand_out_from_the_last_losses() -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vistune.checkpoint.config_reader import read_config
     from vistune.checkpoint.conversion import convert
     from vistune.checkpoint.load import load_model
+    from vistune.checkpoint.opening import read_config
     from vistune.checkpoint.save import save_model
 
 __all__ = ["convert", "load_model", "read_config", "save_model"]
@@ -18,7 +18,7 @@ __all__ = ["convert", "load_model", "read_config", "save_model"]
 _LAZY = {
     "convert": "vistune.checkpoint.conversion",
     "load_model": "vistune.checkpoint.load",
-    "read_config": "vistune.checkpoint.config_reader",
+    "read_config": "vistune.checkpoint.opening",
     "save_model": "vistune.checkpoint.save",
 }
 

@@ -103,26 +103,38 @@ def load_adapter(
     from vistune.checkpoint.load import load_model
 
     path = Path(folder).expanduser()
-    content = _read(path)
-    if base is None:
-        base, options = _base_place(content["base"], path), {**options, "revision": content["revision"]}
-    try:
-        place = locate(base, options.get("revision"))
-    except CheckpointError as error:
-        raise CheckpointError(
-            f"The adapters in {str(path)!r} belong to the base model {str(base)!r}, which is not there; bring it back, "
-            f'or write its new place as "base" into {ADAPTER_FILE}.'
-        ) from error
-    if _config_hash(place) != content["base_config"]:
-        raise CheckpointError(
-            f"The config.json of {str(base)!r} is not that of the base model which the adapters in {str(path)!r} were "
-            "trained on; give the right base."
-        )
-    model, processor = load_model(base, **options)
+    model, processor = load_model(base_folder(path, base, options.pop("revision", None)), **options)
     put_adapter(model, path)
     if merge:
         merge_lora(model)
     return model.eval(), processor
+
+
+def base_folder(folder: Path, base: str | Path | None = None, revision: str | None = None) -> Path:
+    """The folder of the base model that adapters were trained on, whose config and tokenizer are theirs too.
+
+    Args:
+        base: where it is, if it is no longer where it was; with the revision of a hub name.
+
+    Raises:
+        CheckpointError: it is not there, or another one is.
+    """
+    content = _read(folder)
+    if base is None:
+        base, revision = _base_place(content["base"], folder), content["revision"]
+    try:
+        place = locate(base, revision)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"The adapters in {str(folder)!r} belong to the base model {str(base)!r}, which is not there; bring it "
+            f'back, or write its new place as "base" into {ADAPTER_FILE}.'
+        ) from error
+    if _config_hash(place) != content["base_config"]:
+        raise CheckpointError(
+            f"The config.json of {str(base)!r} is not that of the base model which the adapters in {str(folder)!r} "
+            "were trained on; give the right base."
+        )
+    return place
 
 
 def put_adapter(model: VisionLanguageModel, folder: str | Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vistune.data.storage import put_in_place
 from vistune.errors import StorageError, VistuneError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -138,20 +139,10 @@ def sync_tree(folder: Path) -> None:
 
 def swap_in(new: Path, target: Path) -> None:
     """Put ``new`` in the place of ``target``; afterwards ``new`` is gone or holds what was replaced."""
-    if not target.exists():
-        new.rename(target)
-        return
-    if _exchange(new, target):
+    if target.exists() and _exchange(new, target):
         return
     # Without an exchange there is a moment with nothing under the final name; recover() heals a death in it.
-    previous = _previous(target)
-    target.rename(previous)
-    try:
-        new.rename(target)
-    except BaseException:
-        previous.rename(target)
-        raise
-    shutil.rmtree(previous, ignore_errors=True)
+    put_in_place(new, target, _previous(target))
 
 
 def _exchange(first: Path, second: Path) -> bool:

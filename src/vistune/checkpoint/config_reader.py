@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vistune.checkpoint.adapters import ADAPTER_FILE
 from vistune.checkpoint.facts import Facts, read_facts
 from vistune.checkpoint.layouts import Family
-from vistune.checkpoint.locate import known_pieces, locate, read_json
+from vistune.checkpoint.locate import known_pieces, read_json
 from vistune.checkpoint.special_ids import repair_language_config
 from vistune.checkpoint.tokenizers import image_token_of, load_tokenizer
 from vistune.checkpoint.weights import WeightFiles
@@ -36,15 +37,6 @@ QFORMER_SHARED = (
     "initializer_range",
 )
 _SECOND_LINEAR = ("multi_modal_projector.linear_2.", "model.multi_modal_projector.linear_2.")
-
-
-def read_config(folder: str | Path) -> ModelConfig:
-    """The config of a checkpoint folder (or hub name), with the same repairs as ``load_model`` makes.
-
-    Raises:
-        CheckpointError: no such folder, no checkpoint, or a kind of model that vistune does not know.
-    """
-    return Folder(locate(folder)).config
 
 
 @dataclass
@@ -225,7 +217,7 @@ def part_config(values: dict[str, Any]) -> PreTrainedConfig:
 
 
 def _why_no_config(folder: Path) -> str:
-    if (folder / "model" / "config.json").is_file():
+    if any((folder / "model" / name).is_file() for name in ("config.json", ADAPTER_FILE)):
         return f"it is the folder of a run; give its model, {str(folder / 'model')!r}"
     found = "it has no config.json" if any(folder.iterdir()) else "it is empty"
     return known_pieces(folder) or f"{found}; give the folder that holds config.json and the weights"

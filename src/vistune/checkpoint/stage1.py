@@ -91,17 +91,20 @@ def save_stage1(model: Stage1Model, processor: PairProcessor, folder: str | Path
 
 
 def load_stage1(
-    path_or_hub_id: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None
+    path_or_hub_id: str | Path,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+    revision: str | None = None,
 ) -> tuple[Stage1Model, PairProcessor]:
     """A first stage in eval mode, and what reads its pictures and texts.
 
     Args:
-        dtype: of the weights; None: as they are stored.
+        dtype: of the weights; None: as they are stored. revision: branch, tag or commit of a hub name.
 
     Raises:
         CheckpointError: no first stage, damaged files, or weights that do not fit: every key is named.
     """
-    folder = locate(path_or_hub_id)
+    folder = locate(path_or_hub_id, revision)
     raw = read_json(folder / "config.json")
     kind = _kind(raw)
     if kind is None:

@@ -17,6 +17,7 @@ from vistune.cli.eval import evaluate
 from vistune.cli.failures import FriendlyGroup, show_warnings
 from vistune.cli.judge.app import judge_app
 from vistune.cli.score import score
+from vistune.cli.serve import serve
 from vistune.cli.train import train
 from vistune.cli.world import world_app
 
@@ -61,6 +62,7 @@ def shared_options(
 app.command()(demo)
 app.command()(train)
 app.command()(ask)
+app.command()(serve)
 app.command()(convert)
 app.command("eval")(evaluate)
 app.command()(benchmarks)

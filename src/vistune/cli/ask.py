@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vistune.cli.effect import refuse_without_effect
+
 if TYPE_CHECKING:
     from vistune.infer.ranking import Ranking
 
 
 def ask(
+    ctx: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A checkpoint folder, or a name on the hub.")],
     images: Annotated[
         list[Path] | None, typer.Argument(metavar="IMAGE", help="Picture files; several go into one question.")
@@ -49,15 +52,6 @@ def ask(
       vistune ask runs/demo/llava photo.jpg "Is there a dog?" --choices "yes|no"
     """
     _check_order(prompt)
-    import vistune
-
-    predictor = vistune.load(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code, revision=revision)
-    pictures = [list(images) if images else None]
-    record: dict[str, Any] = {"model": model, "images": [str(path) for path in images or []], "prompt": prompt}
-    if choices is not None:
-        [ranking] = predictor.rank(pictures, [prompt], [choice.strip() for choice in choices.split("|")], raw=raw)
-        _print_ranking(ranking, record, as_json)
-        return
     settings = {
         "max_new_tokens": max_new_tokens,
         "min_new_tokens": min_new_tokens,
@@ -69,6 +63,17 @@ def ask(
         "length_penalty": length_penalty,
         "stop": stop or None,
     }
+    if choices is not None:
+        refuse_without_effect(ctx, list(settings), "--choices ranks the given answers and writes none")
+    import vistune
+
+    predictor = vistune.load(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code, revision=revision)
+    pictures = [list(images) if images else None]
+    record: dict[str, Any] = {"model": model, "images": [str(path) for path in images or []], "prompt": prompt}
+    if choices is not None:
+        [ranking] = predictor.rank(pictures, [prompt], [choice.strip() for choice in choices.split("|")], raw=raw)
+        _print_ranking(ranking, record, as_json)
+        return
     given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
     [answer] = predictor.generate(pictures, [prompt], raw=raw, **given)
     typer.echo(json.dumps({**record, "answer": answer}, ensure_ascii=False) if as_json else answer)

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vistune.cli.effect import refuse_without_effect
+
 if TYPE_CHECKING:
     from vistune.evaluate.metrics.bootstrap import Comparison
 
 
 def compare(
+    ctx: typer.Context,
     a: Annotated[Path, typer.Argument(metavar="A", help="Rows (jsonl) or run folder of the first run.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The same of the second run, with the same ids.")],
     metric: Annotated[
@@ -63,9 +66,12 @@ def compare(
     if a.is_dir():
         if metric is not None:
             raise InputError("--metric is for files of rows; the benchmarks of run folders have metrics of their own.")
+        refuse_without_effect(ctx, ["allow_empty"], "the answers of run folders are scored as they were there")
         _compare_folders(a, b, data_root, as_json)
         return
+    refuse_without_effect(ctx, ["data_root"], "it is for run folders")
     if metric is None or references is None:
+        refuse_without_effect(ctx, ["allow_empty"], "without --metric the rows' own scores are compared")
         scored = scores_in_rows(a, b)
     else:
         chosen = metric_named(metric)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vistune.cli.effect import refuse_without_effect
 from vistune.cli.failures import RESUME_HINT
 
 if TYPE_CHECKING:
@@ -104,12 +105,27 @@ def evaluate(
         submission=submission,
         columns=columns,
     )
+    _check_effect(ctx, request, predictions)
     if predictions is None:
         ctx.meta[RESUME_HINT] = "run the same command again to go on from here"
     loading = {"device": device, "dtype": dtype, "revision": revision, "trust_remote_code": trust_remote_code}
     content = _measured(request, loading, predictions, allow_empty, as_json)
     if as_json and content is not None:
         typer.echo(json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def _check_effect(ctx: typer.Context, request: Request, predictions: Path | None) -> None:
+    """Whether every option that was given changes something."""
+    if predictions is not None:
+        loading = ["device", "dtype", "batch_size", "revision", "trust_remote_code"]
+        refuse_without_effect(ctx, loading, "--predictions loads no model")
+    elif Path(request.model).expanduser().is_dir():
+        refuse_without_effect(ctx, ["revision"], f"{request.model!r} is a folder")
+    if predictions is None and all(item.answer == "score" for item in request.benchmarks):
+        why = f"{request.benchmarks[0].name} compares pictures and captions, without prompts or code of a checkpoint"
+        refuse_without_effect(ctx, ["protocol", "trust_remote_code"], why)
+    if not request.shuffle:
+        refuse_without_effect(ctx, ["seed"], "it is that of --shuffle, which is not given")
 
 
 def _measured(

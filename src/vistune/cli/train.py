@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vistune.cli.effect import refuse_without_effect
 from vistune.cli.failures import RESUME_HINT
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def train(
     """
     from vistune.train.recipe import load_recipe, resolved_yaml
 
-    if as_json and not dry_run:
-        raise typer.BadParameter("it goes with --dry-run; give both.", param_hint="--json")
+    if not dry_run:
+        refuse_without_effect(ctx, ("as_json", "gpu", "gpus", "utilisation"), "it goes with --dry-run")
     loaded = load_recipe(recipe, overrides or [])
     if print_it:
         typer.echo(resolved_yaml(loaded), nl=False)

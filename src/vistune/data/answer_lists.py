@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from vistune.data.bad_rows import BadRow
 from vistune.data.readers import read_json, read_lines
-from vistune.data.rows import BadRow
 from vistune.data.storage import written_whole
 from vistune.errors import DataError
 

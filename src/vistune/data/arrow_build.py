@@ -11,8 +11,8 @@ from typing import IO, Any
 
 from vistune.data.arrow import BUILD_FILE, FORMAT, ArrowExamples
 from vistune.data.arrow_schema import cells, embedded_bytes, schema
+from vistune.data.bad_rows import RowLog
 from vistune.data.example import Example
-from vistune.data.rows import RowLog
 from vistune.data.storage import folder_written_whole
 
 LEFT_OUT_FILE = "left_out.jsonl"

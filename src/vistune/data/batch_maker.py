@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from vistune.data.bad_rows import BadRow, Place, Reason
 from vistune.data.batch import Batch, Encoded
 from vistune.data.images import open_images
 from vistune.data.mixture import Draw
 from vistune.data.packing import packed_rows
 from vistune.data.plans import Plan, SampleSet
-from vistune.data.rows import BadRow, Place, Reason
 from vistune.data.transforms import ImageTransform, PixelMaker, RandomKey
 from vistune.errors import ImageError, VistuneError
 
@@ -114,7 +114,7 @@ class BatchMaker(Dataset[Made[B]]):
             # All words before all pictures: decoding one drives what the other needs out of the processor's cache.
             worded = [self._tried(draw, self._words) for draw in plan.draws]
             made = [
-                found if isinstance(found, BadRow) else self._tried(draw, partial(self._load, found))
+                found if isinstance(found, BadRow) else self._tried(draw, partial(self._load, found), found.id)
                 for draw, found in zip(plan.draws, worded, strict=True)
             ]
             bad = [found for found in made if isinstance(found, BadRow)]
@@ -126,8 +126,8 @@ class BatchMaker(Dataset[Made[B]]):
     def _words(self, draw: Draw) -> Encoded:
         return self._sets[draw.set].tokens(draw.index, draw.epoch)
 
-    def _tried(self, draw: Draw, step: Callable[[Draw], Encoded]) -> Encoded | BadRow:
-        """What a step makes of a draw, or why it cannot be used."""
+    def _tried(self, draw: Draw, step: Callable[[Draw], Encoded], id: str = "") -> Encoded | BadRow:
+        """What a step makes of a draw, or why it cannot be used; ``id``: of the row, once it is known."""
         place = Place(self._sets[draw.set].name, None, draw.index)
         try:
             return step(draw)
@@ -136,7 +136,7 @@ class BatchMaker(Dataset[Made[B]]):
         except ImageError as error:
             words = str(error)
             reason = Reason.MISSING_IMAGE if words.startswith("There is no") else Reason.BROKEN_IMAGE
-            return BadRow(reason, words[0].lower() + words[1:], place)
+            return BadRow(reason, f"in row {id!r} {words[0].lower()}{words[1:]}", place)
 
 
 class OneBatch:

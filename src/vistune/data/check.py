@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vistune.data.archives import archives_of, stands_for
 from vistune.data.check_split import Progress, SplitCheck, SplitReader
+from vistune.data.counting import count_of
 from vistune.data.sources.base import Source, unknown_split
 from vistune.errors import DataError
 
@@ -103,7 +104,7 @@ def check_set(
     _look_at_answers(source, files, report)
     for split, count in report.shared_pictures.items():
         if count:
-            report.notes.append(f"{split}: {count:,} pictures are also in {info.train_split!r}")
+            report.notes.append(f"{split}: {count_of(count, 'picture')} also in {info.train_split!r}")
     return report
 
 
@@ -152,7 +153,7 @@ def _judge(info: SetInfo, split: str, found: SplitCheck, reader: SplitReader, re
     elif not found.rows:
         report.problems.append(f"{split}: the files hold no rows")
     elif found.expected is not None and found.rows != found.expected:
-        sentence = f"{split}: {found.rows:,} rows, the release has {found.expected:,}"
+        sentence = f"{split}: {count_of(found.rows, 'row')}, the release has {found.expected:,}"
         if split not in info.rounded:
             report.problems.append(sentence)
         elif abs(found.rows - found.expected) > _ROUNDED * found.expected:

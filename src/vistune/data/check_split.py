@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vistune.data.rows import BadRow, OnError, RowLog, read_rows
+from vistune.data.bad_rows import BadRow, OnError, RowLog
+from vistune.data.rows import read_rows
 from vistune.errors import ImageError, InputError
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from vistune.data.bad_rows import BadRow, Reason
 from vistune.data.batch import IGNORE, Encoded
 from vistune.data.formats import CHAT_TEMPLATE, NONE, Turn, get_format
 from vistune.data.formats.registry import canonical
 from vistune.data.formats.tokens import tokenise
 from vistune.data.images import count_images
 from vistune.data.plain_words import MARK
-from vistune.data.rows import BadRow, Reason
 from vistune.errors import InputError
 
 if TYPE_CHECKING:

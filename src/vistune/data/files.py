@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vistune.data.archives import archives_of, find_member, stands_for
-from vistune.data.rows import BadRow, Reason
+from vistune.data.bad_rows import BadRow, Reason
 from vistune.errors import DataError
 
 if TYPE_CHECKING:

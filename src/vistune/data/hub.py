@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vistune.data.rows import Place
+from vistune.data.bad_rows import Place
 from vistune.errors import DataError
 
 _BATCH_ROWS = 256

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -54,7 +55,8 @@ def open_image(ref: ImageRef) -> Image:
         raise ImageError(f"{_start(name)} is far too large ({error}); make it smaller first.") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{_start(name)} is no picture that Pillow can read; expected JPEG, PNG or alike.") from error
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, RuntimeError, struct.error) as error:
+        # The last two: a damaged AVIF, and EXIF that cannot be written back.
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"{_start(name)} cannot be read ({error}); is the file damaged or cut off?") from error

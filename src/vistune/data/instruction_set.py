@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from vistune.data.bad_rows import BadRow, Reason
 from vistune.data.batch import IGNORE, Encoded
 from vistune.data.example import Example
 from vistune.data.instruct import Instructor, SplitTurns
 from vistune.data.processor import Processor
-from vistune.data.rows import BadRow, Reason
+from vistune.data.targets import Targets, with_target_words
 from vistune.data.templates.template import Template
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class InstructionSet:
         max_tokens: longer samples lose their end, as LLaVA trains (train.py: model_max_length); None: none do.
         turns: "whole" makes one sample of a conversation, "split" one of each turn.
         with_targets: False leaves the answers out, to predict them.
+        targets: how answers that are learned are put.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class InstructionSet:
         max_tokens: int | None = None,
         turns: Literal["whole", "split"] = "whole",
         with_targets: bool = True,
+        targets: Targets = "as_written",
     ) -> None:
         self.name = name
         self.examples = SplitTurns(examples) if turns == "split" else examples
         self.processor = processor
         self.format = format
         self.max_tokens = max_tokens
+        self.targets = targets
         self._instructor = Instructor(tuple(templates), seed)
         self._with_targets = with_targets
         self._told = False
@@ -62,10 +66,10 @@ class InstructionSet:
         Raises:
             BadRow: a template needs what the row has not, or there is no answer to learn from.
         """
-        written = self._instructor(self.examples[index], epoch)
+        written = with_target_words(self._instructor(self.examples[index], epoch), self.targets)
         if not self._with_targets:
             return replace(written, target=None)
-        if not written.turns and written.target is None:
+        if not written.turns and not written.target:
             raise BadRow(Reason.EMPTY_ANSWER, f"the row {written.id!r} of {self.name!r} has no answer to learn from.")
         return written
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any
 
-from vistune.data.rows import BadRow, Reason
+from vistune.data.bad_rows import BadRow, Reason
 from vistune.errors import DataError
 
 _CHUNK = 2**20

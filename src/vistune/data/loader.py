@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic
 import torch
 from torch.utils.data import DataLoader
 
+from vistune.data.bad_rows import RowLog
 from vistune.data.batch import Batch
 from vistune.data.batch_maker import B, BatchMaker, Collate, Load, LoadImages, Made, OneBatch
 from vistune.data.plans import Plan, Planner, SampleSet
-from vistune.data.rows import RowLog
 from vistune.errors import DataError, TrainingError
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vistune.data.bad_rows import Place
 from vistune.data.files import Files
 from vistune.data.own_table import OwnColumns, row_example
 from vistune.data.readers import read_csv, read_json_array, read_jsonl, read_parquet
-from vistune.data.rows import Place
 from vistune.data.shards import read_shards
 from vistune.data.sources.base import Rows, SetInfo, Source
 from vistune.errors import DataError

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vistune.data.archives import ArchiveMember, ImageBytes
-from vistune.data.rows import BadRow, Reason
+from vistune.data.bad_rows import BadRow, Reason
 
 if TYPE_CHECKING:
     from vistune.data.example import ImageRef

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vistune.data.bad_rows import BadRow, Place, Reason
 from vistune.data.example import Example
 from vistune.data.images import count_images
 from vistune.data.own_cells import image_cell, images_cell, rounds_cell, text_cell, texts_cell
-from vistune.data.rows import BadRow, Place, Reason
 from vistune.data.sources.conversations import turns_of, with_image
 from vistune.errors import DataError
 

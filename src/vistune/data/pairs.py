@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from vistune.data.bad_rows import BadRow, Reason
 from vistune.data.batch import Encoded, pad
-from vistune.data.captions import draw_caption
+from vistune.data.captions import CaptionedSet
 from vistune.data.features.keys import name_digest, picture_names
 from vistune.data.images import count_images, open_images, pixel_values
-from vistune.data.rows import BadRow, Reason
+from vistune.data.targets import Targets
 from vistune.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,12 +69,12 @@ class PairBatch:
         return replace(self, **changed)
 
 
-class PairSet:
-    """A named set of captioned pictures for the first stage. Small, picklable, and the same in every worker.
+class PairSet(CaptionedSet):
+    """Captioned pictures for the first stage.
 
     Args:
-        name: of the set. examples: one picture each, captions as ``answers`` (one is drawn each epoch) or ``target``.
-        tokenizer: the Q-Former's. max_tokens: of a caption. seed: of captions drawn.
+        name, examples, seed, targets: see `CaptionedSet`; the examples have one picture each.
+        tokenizer: the Q-Former's. max_tokens: of a caption.
     """
 
     def __init__(
@@ -83,15 +84,11 @@ class PairSet:
         tokenizer: Any,
         max_tokens: int = MAX_CAPTION_TOKENS,
         seed: int = 0,
+        targets: Targets = "as_written",
     ) -> None:
-        self.name = name
-        self.examples = examples
+        super().__init__(name, examples, seed, targets)
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens
-        self.seed = seed
-
-    def __len__(self) -> int:
-        return len(self.examples)
 
     def tokens(self, index: int, epoch: int = 0) -> Encoded:
         """The caption as token list, its picture as reference: a function of index, epoch and seed alone.
@@ -99,8 +96,7 @@ class PairSet:
         Raises:
             BadRow: a row without caption or picture, or with several pictures.
         """
-        example = self.examples[index]
-        caption = draw_caption(example, self.name, self.seed, epoch)
+        example, caption = self.draw(index, epoch)
         if count_images(example.images) != 1:
             raise BadRow(
                 Reason.MISSING_IMAGE,

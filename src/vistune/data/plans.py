@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from vistune.data.bad_rows import BadRow, Place, RowLog
 from vistune.data.batch import Encoded
 from vistune.data.grouping import group_by_length
 from vistune.data.mixture import Draw, Mixture
 from vistune.data.packing import Length, RowPacker, RowSize, length_of
 from vistune.data.permutation import seed_of
-from vistune.data.rows import BadRow, Place, RowLog
 
 
 class SampleSet(Protocol):

@@ -120,7 +120,10 @@ class Processor:
 
     def prompt_ids(self, prompt: str, num_images: int, raw: bool = False) -> list[int]:
         """Token ids of one prompt, placeholders and special tokens included."""
-        text = self.format_prompt(prompt, num_images, raw)
+        return self.formatted_ids(self.format_prompt(prompt, num_images, raw), num_images, raw)
+
+    def formatted_ids(self, text: str, num_images: int, raw: bool = False) -> list[int]:
+        """Token ids of a prompt that is formatted: what `format_prompt` returns, or a whole conversation."""
         if not self.image_first:
             text = text.replace(self.image_token, self.image_token * self.num_image_tokens)
         bos = self.tokenizer.bos_token

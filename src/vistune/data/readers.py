@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
+from vistune.data.bad_rows import BadRow, Place, Reason
 from vistune.data.json_stream import JsonStream
-from vistune.data.rows import BadRow, Place, Reason
 from vistune.errors import DataError
 
 Rows = Iterator[tuple[Place, Any]]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vistune.data.strict_yaml import Lines, nearest, read_yaml, validate
+from vistune.data.targets import Targets
 from vistune.errors import RecipeError
 
 PACKAGED = Path(__file__).parent / "recipes"
@@ -92,6 +93,8 @@ class DataRecipe(_Strict):
         seed: of the order, the templates and the answers drawn.
         style: "instruction", or the paper's multitask baselines "plain" (no instruction) and "identifier"
             ("[Task:Dataset]"), InstructBLIP section 3.4.
+        targets: how the words that are learned are put: "as_written", or "blip_caption": captions as LAVIS trains
+            BLIP-2 on them, in lower case and without some signs (`vistune.data.targets`).
         format: conversation format; None: the model's own.
         max_tokens: rows of so many tokens are filled with several samples; None: one sample a row, padded.
         on_error: what happens to bad rows.
@@ -103,6 +106,7 @@ class DataRecipe(_Strict):
     homogeneous: bool = False
     seed: int = Field(default=0, ge=0, lt=2**31)
     style: Style = "instruction"
+    targets: Targets = "as_written"
     format: str | None = None
     max_tokens: int | None = Field(default=None, ge=16)
     on_error: BadRows = BadRows()

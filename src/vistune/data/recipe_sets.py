@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vistune.data.arrow import ArrowExamples, is_built
+from vistune.data.bad_rows import OnError, RowLog
 from vistune.data.instruct import SplitTurns
 from vistune.data.instruction_set import InstructionSet
 from vistune.data.mixture import Mixture
 from vistune.data.recipe import BadRows, DataRecipe, SetChoice
-from vistune.data.rows import OnError, RowLog, read_rows
+from vistune.data.rows import read_rows
 from vistune.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def instruction_sets(opened: Sequence[OpenedSet], recipe: DataRecipe, processor:
             recipe.seed,
             recipe.max_tokens,
             item.choice.turns,
+            targets=recipe.targets,
         )
         for item in opened
     ]

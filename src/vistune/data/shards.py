@@ -10,7 +10,7 @@ from typing import Any
 
 from vistune.data.archive_index import members
 from vistune.data.archives import ArchiveMember
-from vistune.data.rows import BadRow, Place, Reason
+from vistune.data.bad_rows import BadRow, Place, Reason
 
 _IMAGES = frozenset({"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm"})
 _VIDEOS = frozenset({"mp4", "avi", "mkv", "webm", "mov"})

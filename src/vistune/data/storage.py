@@ -20,15 +20,12 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        if isinstance(error, VistuneError):
-            raise
-        raise storage_error(path, error) from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
     finally:
         # Its parent may be no folder at all.
         with suppress(OSError):
@@ -53,33 +50,32 @@ def folder_written_whole(folder: Path, mark: str) -> Iterator[Path]:
     if target.exists() and not (target / mark).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise StorageError(f"{str(folder)!r} holds something else (no {mark}); choose a new folder or empty this one.")
     try:
-        for left in target.parent.glob(f".{target.name}.*.part"):
-            if not _is_running(left.name.split(".")[-2]):
-                shutil.rmtree(left, ignore_errors=True)
-        part.mkdir(parents=True)
-        yield part
-        _swap(part, target)
-    except OSError as error:
-        if isinstance(error, VistuneError):
-            raise
-        raise storage_error(folder, error) from error
+        with writing(folder):
+            for left in target.parent.glob(f".{target.name}.*.part"):
+                if not _is_running(left.name.split(".")[-2]):
+                    shutil.rmtree(left, ignore_errors=True)
+            part.mkdir(parents=True)
+            yield part
+            put_in_place(part, target, part.with_name(f"{part.name}.old"))
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _swap(part: Path, target: Path) -> None:
+def put_in_place(new: Path, target: Path, aside: Path) -> None:
+    """Rename a folder to ``target``; what stood there goes ``aside`` for that moment, and comes back if it fails.
+
+    What reads the old folder keeps its files: renaming and unlinking leave open ones alive.
+    """
     if not target.exists():
-        part.rename(target)
+        new.rename(target)
         return
-    # What reads the old folder keeps its files: renaming and unlinking leave open ones alive.
-    old = part.with_name(f"{part.name}.old")
-    target.rename(old)
+    target.rename(aside)
     try:
-        part.rename(target)
+        new.rename(target)
     except BaseException:
-        old.rename(target)
+        aside.rename(target)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _is_running(pid: str) -> bool:
@@ -92,8 +88,24 @@ def _is_running(pid: str) -> bool:
     return int(pid) != os.getpid()
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Errors of the system while ``path`` is written are told as those of storage.
+
+    Raises:
+        StorageError: a full disk, or a folder that does not allow it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, VistuneError):
+            raise
+        raise storage_error(path, error) from error
+
+
 def storage_error(path: Path, error: BaseException) -> StorageError:
     """What to tell a person when ``path`` could not be written."""
     if is_disk_full(error):
         return StorageError(f"There is no room left on the disk to write {str(path)!r}; free some or write elsewhere.")
-    return StorageError(f"{str(path)!r} cannot be written ({error}); check the folder and its rights.")
+    reason = (isinstance(error, OSError) and error.strerror) or error
+    return StorageError(f"{str(path)!r} cannot be written ({reason}); check the folder and its rights.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -77,8 +77,14 @@ def validate(model: type[Settings], content: Any, lines: Lines, path: Path | str
     except ValidationError as error:
         mistakes = [_describe(mistake, model, lines) for mistake in error.errors()]
     mistakes = list(dict.fromkeys(mistakes))
+    raise RecipeError(in_one_sentence(mistakes, path))
+
+
+def in_one_sentence(mistakes: Sequence[str], path: Path | str) -> str:
+    """All mistakes of a file."""
     count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-    raise RecipeError(f"{path} has {count}: " + "; ".join(mistakes) + ".")
+    words = f"{path} has {count}: {'; '.join(mistakes)}"
+    return words if words.endswith("?") else f"{words}."
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

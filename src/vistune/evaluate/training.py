@@ -181,6 +181,7 @@ class _Worker:
             data.seed,
             data.max_tokens,
             with_targets=with_targets,
+            targets=data.targets,
         )
 
     def _joined(self, mine: list[T]) -> list[T]:

@@ -10,6 +10,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from vistune.infer.caches import cache_pairs, is_growing, make_roomy_cache
 from vistune.infer.levels import encode_prompts
+from vistune.infer.reading import read_at_once, read_in_groups
 
 if TYPE_CHECKING:
     from vistune.model.language import LanguageModel
@@ -26,15 +27,13 @@ def read_for_beams(
     """
     if language.is_encoder_decoder:
         return _encoded(language, embeds, mask, beams, room)
-    last = embeds.shape[1] - 1
-    read = 0 if beginning is None else beginning.get_seq_length()
+    # All but the last column, whose logits transformers wants to compute itself.
+    embeds, mask = embeds[:, :-1], mask[:, :-1]
+    if beginning is None and (found := read_in_groups(language, embeds, mask, room + 1, beams)):
+        return {"past_key_values": found[1]}
     cache = beginning
-    if read < last:
-        # All but the last column, whose logits transformers wants to compute itself.
-        positions = (mask.cumsum(-1) - 1).clamp_min(0)
-        _, cache = language.decode(
-            embeds[:, read:last], mask[:, :last], positions[:, read:last], beginning, last_only=True
-        )
+    if (0 if beginning is None else beginning.get_seq_length()) < embeds.shape[1]:
+        _, cache = read_at_once(language, embeds, mask, beginning)
     if cache is None or not is_growing(cache):
         return {}
     return {"past_key_values": make_roomy_cache(cache_pairs(cache), beams, room + 1)}

@@ -20,7 +20,7 @@ def cache_pairs(cache: Any) -> Pairs:
 
 def is_growing(cache: Any) -> bool:
     """Whether every layer keeps all tokens (no sliding window, no recurrent state): only these can be shared."""
-    return all(type(layer) is DynamicLayer for layer in cache.layers)
+    return all(type(layer) in (DynamicLayer, RoomyLayer) for layer in cache.layers)
 
 
 def make_cache(pairs: Pairs) -> DynamicCache:
@@ -43,22 +43,38 @@ class RoomyLayer(DynamicLayer):
     after them.
 
     Args:
-        room: tokens that may come after the first ones.
+        room: tokens that may come after the first ones. beams: rows for each row of the first ones.
     """
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, beams: int = 1) -> None:
         super().__init__()
-        self._room = room
+        self._room, self._beams = room, beams
         self._common = self._length = 0
 
-    def begin(self, keys: Tensor, values: Tensor, beams: int = 1) -> RoomyLayer:
-        """Take in the first tokens, [B, H, S, D], for so many rows each."""
+    def begin(self, keys: Tensor, values: Tensor) -> RoomyLayer:
+        """Take in the first tokens, [B, H, S, D]."""
+        self.place(slice(None), 0, len(keys), keys, values)
+        return self
+
+    def place(self, rows: slice, padding: int, count: int, keys: Tensor, values: Tensor) -> None:
+        """Take in the first tokens of some rows, [R, H, S, D] of ``count``, behind columns of padding."""
+        if not self.is_initialized:
+            self._make(count, padding + keys.shape[2], keys, values)
+        for buffer, states in ((self._keys, keys), (self._values, values)):
+            own = buffer.unflatten(0, (count, self._beams))[rows]
+            # Masked, but multiplied by: what stands there must be a number.
+            own[:, :, :, :padding] = 0
+            own[:, :, :, padding : self._common] = states[:, None]
+
+    def _make(self, count: int, length: int, keys: Tensor, values: Tensor) -> None:
         self.dtype, self.device = keys.dtype, keys.device
         self.is_initialized = True
-        self._common = self._length = keys.shape[2]
-        self._keys, self._values = (_with_room(states, beams, self._room) for states in (keys, values))
+        self._common = self._length = length
+        rows = count * self._beams
+        self._keys, self._values = (
+            states.new_empty(rows, states.shape[1], length + self._room, states.shape[3]) for states in (keys, values)
+        )
         self._show()
-        return self
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Take in the next tokens; returns all keys and values so far, views [B * beams, H, S, D]."""
@@ -84,27 +100,20 @@ class RoomyLayer(DynamicLayer):
         return keys, values
 
 
-def _with_room(states: Tensor, beams: int, room: int) -> Tensor:
-    rows, heads, length, width = states.shape
-    buffer = states.new_empty(rows * beams, heads, length + room, width)
-    buffer[:, :, :length] = states.repeat_interleave(beams, dim=0)
-    return buffer
-
-
 def make_roomy_cache(pairs: Pairs, beams: int, room: int) -> DynamicCache:
     """A cache for transformers' generate, of prompts that are read: see RoomyLayer."""
     cache = DynamicCache()
-    cache.layers = [RoomyLayer(room).begin(keys, values, beams) for keys, values in pairs]
+    cache.layers = [RoomyLayer(room, beams).begin(keys, values) for keys, values in pairs]
     return cache
 
 
-def empty_roomy_cache(config: PreTrainedConfig, room: int) -> DynamicCache | None:
+def empty_roomy_cache(config: PreTrainedConfig, room: int, beams: int = 1) -> DynamicCache | None:
     """A cache for prompts to come and ``room`` tokens after them; None where a layer of the model keeps no tokens, or
     not all."""
     cache = DynamicCache(config=config)
     if not cache.layers or not is_growing(cache):
         return None
-    cache.layers = [RoomyLayer(room) for _ in cache.layers]
+    cache.layers = [RoomyLayer(room, beams) for _ in cache.layers]
     return cache
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from vistune.infer.beams import read_for_beams
 from vistune.infer.caches import cache_pairs, empty_roomy_cache, make_roomy_cache
 from vistune.infer.prefix import shared_beginning
-from vistune.infer.sampling import AnswerRepetitionPenalty, GumbelSampler, StopOnText
+from vistune.infer.reading import read_in_groups
+from vistune.infer.sampling import AnswerRepetitionPenalty, GumbelSampler, NumbersOnly, StopOnText
 from vistune.infer.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ def generate_batch(
     Args:
         samples: prompts whose ``Settings.lengths`` agree. rows: their places in the caller's list (for sampling).
         extra_stops, streamer: handed to transformers.
+
+    Raises:
+        CheckpointError: the model's scores are NaN.
     """
     encoder_decoder = processor.encoder_decoder
     batch = processor.collate(samples, "right" if encoder_decoder else "left").to(model.device)
@@ -56,13 +60,15 @@ def generate_batch(
     if "past_key_values" in arguments:
         # What a folder may name; transformers takes one or the other.
         config.cache_implementation = None
+    numbers = NumbersOnly()
     output = model.language.model.generate(
         **arguments,
         generation_config=config,
-        logits_processor=_processors(settings, columns, rows),
+        logits_processor=[numbers, *_processors(settings, columns, rows)],
         stopping_criteria=[*([StopOnText(processor, settings.stop, columns)] if settings.stop else []), *extra_stops],
         streamer=streamer,
     )
+    numbers.check()
     return [cut_at_closing(row, settings.closing_ids) for row in output[:, columns:].tolist()]
 
 
@@ -83,7 +89,8 @@ def _read_before(
         left = embeds.shape[1] - beginning.get_seq_length()
         cache = make_roomy_cache(cache_pairs(beginning), 1, left + room)
     elif not (language.is_encoder_decoder or language.is_stateful):
-        cache = empty_roomy_cache(language.config, room)
+        found = read_in_groups(language, embeds[:, :-1], mask[:, :-1], room + 1)
+        cache = empty_roomy_cache(language.config, room) if found is None else found[1]
     return {} if cache is None else {"past_key_values": cache}
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vistune.infer.caches import cache_pairs, is_growing, make_cache
+from vistune.infer.reading import read_at_once, read_in_groups
 
 if TYPE_CHECKING:
     from transformers.cache_utils import DynamicCache
@@ -46,7 +47,7 @@ def shared_beginning(
     firsts = [names.index(name) for name in distinct]
     begins = torch.stack([embeds[row, padding[row] : padding[row] + length] for row in firsts])
     ones = mask.new_ones(begins.shape[:2])
-    _, cache = model.language.decode(begins, ones, ones.cumsum(-1) - 1, last_only=True)
+    _, cache = read_in_groups(model.language, begins, ones) or read_at_once(model.language, begins, ones)
     if not is_growing(cache):
         return None
     places = [distinct.index(name) for name in names]

@@ -13,6 +13,7 @@ from transformers import LogitsProcessor, StoppingCriteria
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from vistune.data.processor import Processor
+from vistune.errors import CheckpointError
 from vistune.infer.settings import SampleSettings
 
 
@@ -40,6 +41,30 @@ class GumbelSampler(LogitsProcessor):
         noise = torch.stack([torch.rand(scores.shape[1], generator=g, dtype=torch.float64) for g in self.generators])
         gumbel = -torch.log(-torch.log(noise.clamp_min(1e-300)))
         return scores + gumbel.to(scores.device, scores.dtype)
+
+
+class NumbersOnly(LogitsProcessor):
+    """Notes whether a model's scores are numbers: of NaN transformers makes an answer in silence.
+
+    Looked at once, behind the last token, as each look makes an accelerator wait.
+    """
+
+    def __init__(self) -> None:
+        self._broken: Tensor | None = None
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """scores [B, V] as they are"""
+        broken = scores.isnan().any()
+        self._broken = broken if self._broken is None else self._broken | broken
+        return scores
+
+    def check(self) -> None:
+        """Raise CheckpointError if a score was none."""
+        if self._broken is not None and bool(self._broken):
+            raise CheckpointError(
+                "The model's scores of the next token are NaN; its weights are damaged, or it needs numbers of a wider "
+                "range (--dtype float32, or bfloat16)."
+            )
 
 
 class AnswerRepetitionPenalty(LogitsProcessor):

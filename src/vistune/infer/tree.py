@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vistune.infer.caches import Pairs, cache_pairs, is_growing, make_cache
+from vistune.infer.reading import read_at_once, read_in_groups
 from vistune.infer.trie import ROOT, Trie
 from vistune.model.language import LanguageModel
 
@@ -44,9 +45,8 @@ def read_prompts(
     Args:
         beginning: of the first columns, which are not read again.
     """
-    positions = (mask.cumsum(-1) - 1).clamp_min(0)
-    read = 0 if beginning is None else beginning.get_seq_length()
-    logits, cache = language.decode(embeds[:, read:], mask, positions[:, read:], beginning, last_only=True)
+    found = read_in_groups(language, embeds, mask) if beginning is None else None
+    logits, cache = found or read_at_once(language, embeds, mask, beginning)
     growing = is_growing(cache) and language.takes_positions
     return PromptState(
         logits[:, -1].float().log_softmax(-1), cache_pairs(cache) if growing else [], mask, mask.sum(-1), growing

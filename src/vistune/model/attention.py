@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 ATTENTION_NAME = "vistune"
+# Queries of a piece of causal attention.
+_PIECE = 160
 
 
 def attention(
@@ -49,11 +51,44 @@ def matmul_attention(
     scale: float | None = None,
 ) -> Tensor:
     """Attention as two matrix products with the softmax between; arguments and result as :func:`attention`."""
-    scores = torch.matmul(query * (query.shape[-1] ** -0.5 if scale is None else scale), key.transpose(-1, -2))
+    scores = _scores(query, key, scale)
     if mask is not None:
         # The lowest finite number, not -inf: a row that may attend nowhere (padding) must not become NaN.
         lowest = torch.finfo(scores.dtype).min
         scores = scores.masked_fill(~mask, lowest) if mask.dtype == torch.bool else scores + mask
+    return _weighted(scores, value, dropout)
+
+
+def causal_attention(
+    query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0, scale: float | None = None
+) -> Tensor:
+    """:func:`matmul_attention` where query i of L sees the first S - L + i + 1 keys, and the keys ahead cost nothing.
+
+    In pieces: the scores of one stay in the processor's caches, and keys beyond its last query are left out.
+    """
+    length, before = query.shape[2], key.shape[2] - query.shape[2]
+    pieces = []
+    for start in range(0, length, _PIECE):
+        stop = min(start + _PIECE, length)
+        scores = _scores(query[:, :, start:stop], key[:, :, : before + stop], scale)
+        # Among these queries' own keys alone some lie ahead.
+        own = scores[..., before + start :]
+        own.masked_fill_(torch.ones_like(own[0, 0], dtype=torch.bool).triu(1), torch.finfo(own.dtype).min)
+        pieces.append(_weighted(scores, value[:, :, : before + stop], dropout))
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
+
+
+def _scores(query: Tensor, key: Tensor, scale: float | None) -> Tensor:
+    """[B, H, L, S]"""
+    query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if query.shape[2] == 1 and not key.is_contiguous():
+        # For the one query of a next token, whose earlier keys lie in a cache with room: a turned key would be copied.
+        return torch.matmul(key, query.transpose(-1, -2)).transpose(-1, -2)
+    return torch.matmul(query, key.transpose(-1, -2))
+
+
+def _weighted(scores: Tensor, value: Tensor, dropout: float) -> Tensor:
+    """Values by the softmax of their scores, [B, H, L, D]"""
     weights = torch.softmax(scores, dim=-1)
     if dropout:
         weights = F.dropout(weights, p=dropout)
@@ -91,15 +126,15 @@ def transformers_attention(
         )
     groups = int(getattr(module, "num_key_value_groups", 1))
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
-    length, total = query.shape[2], key.shape[2]
     causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
-    causal = causal and length > 1 and attention_mask is None
+    causal = causal and query.shape[2] > 1 and attention_mask is None
     if position_bias is not None:
         attention_mask = create_position_bias_mask(position_bias, attention_mask, causal, query, key)
-    elif causal:
-        attention_mask = torch.ones(length, total, dtype=torch.bool, device=query.device).tril(total - length)
     query, key = query.to(value.dtype), key.to(value.dtype)
-    output = attention(query, key, value, attention_mask, dropout, scaling)
+    if causal and position_bias is None:
+        output = causal_attention(query, key, value, dropout, scaling)
+    else:
+        output = attention(query, key, value, attention_mask, dropout, scaling)
     return output.transpose(1, 2).contiguous(), None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -198,7 +199,20 @@ def _heads(module: Any) -> set[int]:
     return set() if head is None else {id(head)}
 
 
+def quiet_bitsandbytes() -> None:
+    """To be called before bitsandbytes is imported, which peft does too.
+
+    On some processors it warns that it cannot fetch a kernel, which `vistune.model.quantise` never uses.
+    """
+    logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(_says_something)
+
+
+def _says_something(record: logging.LogRecord) -> bool:
+    return "gemm_4bit_forward" not in record.getMessage()
+
+
 def _peft() -> Any:
+    quiet_bitsandbytes()
     try:
         import peft
     except ImportError as error:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from vistune.errors import InputError, RecipeError
-from vistune.model.lora import LoraPart, LoraSettings, part_module, target_names
+from vistune.model.lora import LoraPart, LoraSettings, part_module, quiet_bitsandbytes, target_names
 
 Bits = Literal["nf4", "int8"]
 
@@ -97,6 +97,7 @@ def _width(layer: Any) -> int:
 
 
 def _bitsandbytes() -> Any:
+    quiet_bitsandbytes()
     try:
         import bitsandbytes
     except ImportError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from vistune.data.rows import RowLog
+from vistune.data.bad_rows import RowLog
 from vistune.data.storage import written_whole
 from vistune.train.parallel.processes import Processes
 
@@ -32,7 +32,7 @@ class BadRowList:
     def begin(self, step: int) -> None:
         """The stage begins anew, or goes on after ``step`` steps with the list that was saved then."""
         if step and self._path.exists():
-            self._lines = dict.fromkeys(self._path.read_text(encoding="utf-8").splitlines())
+            self._lines = dict.fromkeys(self._path.read_text(encoding="utf-8", errors="replace").splitlines())
         elif self._processes.is_main:
             self._path.unlink(missing_ok=True)
 

@@ -11,13 +11,13 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from vistune.data.bad_rows import RowLog
 from vistune.data.batch_maker import Collate, Load, LoadImages
 from vistune.data.loader import LoaderOf
 from vistune.data.mixture import Mixture
 from vistune.data.packing import RowSize
 from vistune.data.pairs import PairProcessor
 from vistune.data.plans import GroupPlanner, Lengths, Plan, Planner, SampleSet, Share, StepPlanner
-from vistune.data.rows import RowLog
 from vistune.errors import RecipeError
 from vistune.train.recipe.stage import Stage
 from vistune.train.step_data import CollateAnswers, CollatePairs, StepData

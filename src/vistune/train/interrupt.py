@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -17,9 +19,13 @@ class StopRequest:
 
     A second SIGINT ends it the usual way. Call the object to ask whether a stop was requested. Outside of the main
     thread signals cannot be caught; then it never stops by itself.
+
+    Args:
+        notice: what is told on stderr when a stop is requested, as it may take a while.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, notice: str = "") -> None:
+        self._notice = notice
         self._requested = False
         self._previous: dict[int, Any] = {}
 
@@ -42,4 +48,8 @@ class StopRequest:
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if self._requested and number == signal.SIGINT:
             raise KeyboardInterrupt
+        if self._notice and not self._requested:
+            # What prints may be in the middle of a line; this does not wait for it.
+            with suppress(OSError):
+                os.write(2, f"\n{self._notice}\n".encode())
         self._requested = True

@@ -6,7 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vistune.data.counting import count_of
 from vistune.data.storage import written_whole
+from vistune.errors import ResumeError
 
 RESULT_FILE = "result.json"
 
@@ -42,14 +44,14 @@ class StageResult:
         minutes, seconds = divmod(round(self.seconds), 60)
         pace = self.samples / max(self.seconds, 1e-9)
         words = [
-            f"{self.stage}: {self.steps:,} steps in {minutes}:{seconds:02d}",
-            f"{self.samples:,} samples ({pace:,.1f} a second)",
+            f"{self.stage}: {count_of(self.steps, 'step')} in {minutes}:{seconds:02d}",
+            f"{count_of(self.samples, 'sample')} ({pace:,.1f} a second)",
             f"last loss {self.loss:.4g}",
         ]
         if self.best is not None:
             words.append(f"best {self.metric} {self.best:.4g} after step {self.best_step:,}")
-        words += [f"{self.bad_rows:,} samples left out"] if self.bad_rows else []
-        words += [f"{self.spikes} loss spikes"] if self.spikes else []
+        words += [f"{count_of(self.bad_rows, 'sample')} left out"] if self.bad_rows else []
+        words += [count_of(self.spikes, "loss spike")] if self.spikes else []
         return ", ".join(words)
 
     def write(self, folder: Path) -> None:
@@ -59,8 +61,17 @@ class StageResult:
 
 
 def read_result(folder: Path) -> StageResult | None:
-    """The result of the stage in this folder; None where it is not finished."""
+    """The result of the stage in this folder; None where it is not finished.
+
+    Raises:
+        ResumeError: it is damaged.
+    """
     path = folder / RESULT_FILE
     if not path.exists():
         return None
-    return StageResult(**json.loads(path.read_text(encoding="utf-8")))
+    try:
+        return StageResult(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ResumeError(
+            f"{str(path)!r} is damaged ({error}); delete it, and the stage is finished from its last checkpoint."
+        ) from error

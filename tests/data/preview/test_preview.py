@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from tests.families import load_pair
 
+from vistune.data.bad_rows import BadRow, OnError, Place, RowLog
 from vistune.data.example import Example
 from vistune.data.preview.collect import collect
 from vistune.data.preview.page import build_page
 from vistune.data.preview.stand_in import stand_in_processor
-from vistune.data.rows import BadRow, OnError, Place, RowLog
 from vistune.data.templates import load_templates
 from vistune.errors import DataError
 
@@ -99,7 +99,7 @@ def test_rows_and_pictures_that_cannot_be_used_are_shown(tmp_path: Path) -> None
     assert "1 of 2 rows left out" in text
     missing = page_of([Example("1", "t", target="it")], "vqa")
     assert missing.count("has no &#x27;question&#x27;") == 10
-    with pytest.raises(DataError, match="There is no row to show: 1 of 1 rows left out"):
+    with pytest.raises(DataError, match="There is no row to show: 1 of 1 row left out"):
         collect([], stand_in_processor(), [], _one_bad())
 
 

@@ -11,8 +11,9 @@ from tests.data.releases.conversations import turn
 from tests.data.releases.every import RELEASES
 from tests.data.releases.writing import VQA_HEAD, Writer, vqa_answers
 
+from vistune.data.bad_rows import BadRow, OnError, Reason, RowLog
 from vistune.data.catalogue import source
-from vistune.data.rows import BadRow, OnError, Reason, RowLog, read_rows
+from vistune.data.rows import read_rows
 from vistune.errors import DataError
 
 IMAGE = "000000033471.jpg"

@@ -11,10 +11,11 @@ from tests.data.releases.every import RELEASES
 from tests.data.releases.writing import Writer
 from tests.evaluate.metrics.truth import FOLDER
 
+from vistune.data.bad_rows import BadRow
 from vistune.data.catalogue import source
 from vistune.data.example import Example
 from vistune.data.images import open_images
-from vistune.data.rows import BadRow, read_rows
+from vistune.data.rows import read_rows
 from vistune.errors import DataError
 
 

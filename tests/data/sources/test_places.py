@@ -13,10 +13,11 @@ from tests.data.releases.every import RELEASES
 from tests.data.releases.writing import Writer
 
 from vistune.data.answer_lists import list_answers, read_answer_list, write_answer_list
+from vistune.data.bad_rows import BadRow
 from vistune.data.catalogue import source
 from vistune.data.files import Files
 from vistune.data.images import open_images
-from vistune.data.rows import BadRow, read_rows
+from vistune.data.rows import read_rows
 from vistune.data.sources.msvd_qa import MSVDQA
 from vistune.data.sources.pictures import coco_id, coco_image
 from vistune.data.sources.visdial import VisualDialog

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from tests.data.releases.writing import Writer
 
+from vistune.data.bad_rows import BadRow, OnError, Reason, RowLog
 from vistune.data.catalogue import source
 from vistune.data.example import Example
-from vistune.data.rows import BadRow, OnError, Reason, RowLog, read_rows
+from vistune.data.rows import read_rows
 from vistune.data.sources.conversations import turns_of
 from vistune.data.sources.scienceqa_chat import chat_texts
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from vistune.data.bad_rows import BadRow
 from vistune.data.example import Example
-from vistune.data.rows import BadRow
 from vistune.data.templates import Template, draw, draw_answer, groups, load_templates, write
 from vistune.data.templates.write import fitting
 from vistune.errors import RecipeError

@@ -146,3 +146,13 @@ def test_nlvr_with_its_real_rows_gives_the_official_figures() -> None:
     wanted = {name: float(value) for name, value in (line.split("=") for line in official.split())}
     assert score.value == pytest.approx(100 * wanted["precision"], abs=1e-4)
     assert score.details["consistency"] == pytest.approx(100 * wanted["consistency"], abs=1e-4)
+
+
+def test_a_row_that_cannot_be_used_is_told_with_where_to_see_all(tmp_path: Path) -> None:
+    gqa = benchmark("gqa")
+    write_release(gqa, tmp_path)
+    for picture in (tmp_path / "gqa" / "images").iterdir():
+        picture.unlink()
+    (tmp_path / "gqa" / "images" / "other.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=r"there is no picture .* beside it; `vistune data check gqa` counts all such"):
+        gqa.examples(tmp_path)

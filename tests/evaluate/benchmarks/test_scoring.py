@@ -233,7 +233,7 @@ def test_parts_stand_in_the_details() -> None:
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        ([], "has 1 rows and 0 answers"),
+        ([], "has 1 row and 0 answers"),
         ([Given()], r"Row '1' of iconqa has no answer"),
         ([Given(scores=[1.0])], "has 3 candidates .* and scores of 1"),
     ],

@@ -34,7 +34,7 @@ def test_judge_decides_only_where_the_two_differ() -> None:
 
 
 def test_a_judge_that_talks_nonsense_decides_nothing() -> None:
-    with pytest.raises(DataError, match=r"None of the judge's 1 replies names one option \(the first is 'Both!'\)"):
+    with pytest.raises(DataError, match=r"None of 1 reply of the judge names one option \(the first is 'Both!'\)"):
         by_judge([Item("1", A, B, 4), Item("2", A, A, 4)], lambda _: "Both!")
 
 

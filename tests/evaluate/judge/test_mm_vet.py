@@ -120,7 +120,7 @@ def test_replies_that_are_no_grade_are_listed_and_left_out(data: Path) -> None:
     with JudgeServer(lambda told: "Well done!" if "What 0?" in told else "0.5") as server:
         summary = summarize_grades(grade_all(data, server))
     assert (summary["total"], summary["n"], summary["unparsed"]) == (50, 4, ["v1_0"])
-    with pytest.raises(DataError, match=r"None of the 1 replies begins with a grade .*'Well done!'"):
+    with pytest.raises(DataError, match=r"None of 1 reply begins with a grade .*'Well done!'"):
         summarize_grades([Grade("v1_0", ("rec",), "Well done!", None)])
 
 
@@ -142,7 +142,7 @@ def test_a_stopped_run_goes_on(data: Path) -> None:
 @pytest.mark.parametrize(
     ("answers", "words"),
     [
-        ({"v1_0": "a"}, r"4 questions have no answer \(v1_1, v1_2"),
+        ({"v1_0": "a"}, r"There is no answer to 4 questions \(v1_1, v1_2"),
         ({**{f"v1_{n}": "a" for n in range(5)}, "v1_9": "a"}, r"unknown questions \(v1_9\)"),
         ({"v1_0": " "}, "question 'v1_0' has an empty answer"),
         (["a"], "expected a JSON object of texts by question"),

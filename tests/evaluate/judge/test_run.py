@@ -163,7 +163,7 @@ def test_reviews_of_something_else_are_not_gone_on_with(bench: Path, tmp_path: P
 def test_answers_that_do_not_fit_the_questions(bench: Path, tmp_path: Path) -> None:
     rules, questions = Rules(), read_questions(bench)
     answers = by_question(bench / "ours.jsonl")
-    with pytest.raises(DataError, match=r"1 questions have no answer \(3\)"):
+    with pytest.raises(DataError, match=r"There is no answer to 1 question \(3\)"):
         plan_reviews(questions, {k: v for k, v in answers.items() if k != "3"}, rules, {})
     with pytest.raises(DataError, match=r"unknown questions \(77\)"):
         plan_reviews(questions, {**answers, "77": {"text": "x"}}, rules, {})

@@ -110,7 +110,7 @@ def test_rows_that_are_no_reviews(row: dict[str, Any], words: str, tmp_path: Pat
 
 def test_reviews_of_nonsense_alone_are_an_error(tmp_path: Path) -> None:
     reviews = read_reviews(write(tmp_path / "r.jsonl", {"question_id": 0, "content": "Lovely."}))
-    with pytest.raises(DataError, match="None of the 1 reviews begins with a line of two scores"):
+    with pytest.raises(DataError, match="None of 1 review begins with a line of two scores"):
         summarize(reviews)
 
 

@@ -66,5 +66,5 @@ def test_other_samples_cannot_be_paired() -> None:
 def test_a_figure_for_each_value_of_a_column() -> None:
     score = mean_score([0, 1, 1, 1])
     assert score.by(["x", "x", "y", "y"]) == {"x": {"value": 0.5, "n": 2}, "y": {"value": 1, "n": 2}}
-    with pytest.raises(InputError, match="1 entries for 4 samples"):
+    with pytest.raises(InputError, match="1 entry for 4 samples"):
         score.by(["x"])

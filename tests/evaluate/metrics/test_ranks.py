@@ -74,9 +74,9 @@ def test_rows_of_a_file_are_understood() -> None:
         ([[1.0, math.nan]], [0], None, "Question 0: score 1 is nan"),
         ([[1.0, math.inf]], [0], None, "score 1 is inf"),
         ([[1.0, 2.0]], [2], None, "answer_index 2 of 2 scores"),
-        ([[1.0, 2.0]], [0], [[1.0]], "1 entries of relevance for 2 scores"),
+        ([[1.0, 2.0]], [0], [[1.0]], "1 entry of relevance for 2 scores"),
         ([[1.0, 2.0]], [0], [[0.0, 0.0]], "no relevance above 0"),
-        ([[1.0, 2.0]], [0], [], "0 entries of relevance for 1 questions"),
+        ([[1.0, 2.0]], [0], [], "0 entries of relevance for 1 question"),
     ],
 )
 def test_what_has_no_rank_is_refused(

@@ -134,5 +134,5 @@ def test_own_columns_from_a_file(tmp_path: Path) -> None:
 
 
 def test_own_column_of_another_length() -> None:
-    with pytest.raises(InputError, match="'light' has 1 entries for 2 rows"):
+    with pytest.raises(InputError, match="'light' has 1 entry for 2 rows"):
         columns_of("caption", [Example("1", "q"), Example("2", "q")], {"light": ["day"]})

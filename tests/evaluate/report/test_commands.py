@@ -13,7 +13,7 @@ def results(*entries: dict[str, Any], **whole: Any) -> dict[str, Any]:
 
 def test_what_all_have_is_told_once() -> None:
     alike = results({"limit": 1000, "seed": 0}, {"limit": 1000, "seed": 0})
-    assert limits(alike).startswith("Only the first 1,000 questions of each benchmark were asked: ")
+    assert limits(alike).startswith("Of each benchmark only a part of the questions was asked (the first 1,000): ")
     assert (setting(alike, "seed"), setting(alike, "date")) == ("0", "")
     assert limits(results({}, {}, limit=None)) == "" == limits(results({"limit": None}, limit=3))
 
@@ -28,4 +28,4 @@ def test_benchmarks_have_settings_of_their_own_before_those_of_the_file() -> Non
 
 
 def test_no_benchmarks() -> None:
-    assert limits(results(limit=2)).startswith("Only the first 2") and setting(results(seed=1), "seed") == "1"
+    assert "(the first 2)" in limits(results(limit=2)) and setting(results(seed=1), "seed") == "1"

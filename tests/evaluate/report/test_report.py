@@ -171,8 +171,8 @@ def test_held_in_average_needs_all_four(tmp_path: Path) -> None:
 
 def test_limits_are_told(tmp_path: Path) -> None:
     page, markdown = report(tmp_path, [entry("gqa", 40.0)], limit=50, shuffle=False)
-    assert "the first 50 questions" in page.words
-    assert "the first 50 questions" in markdown
+    assert "only a part of the questions was asked (the first 50)" in page.words
+    assert "only a part of the questions was asked (the first 50)" in markdown
 
 
 def test_everything_from_data_is_escaped(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.evaluate.runner.rig import GREEDY, RANKED, answered, predictor, questions
 
-from vistune.errors import ImageError, InputError
-from vistune.evaluate.runner.asking import How, best_of, rows_to_ask, scores_in_order
+from vistune.errors import CheckpointError, ImageError, InputError
+from vistune.evaluate.runner.asking import How, best_of, fits, rows_to_ask, scores_in_order
 from vistune.infer.predictor import Predictor
 
 
@@ -118,3 +119,30 @@ def test_what_cannot_be_asked(tiny_checkpoints: dict[str, Path], tmp_path: Path)
     (tmp_path / "0.png").write_bytes(b"not a picture")
     with pytest.raises(ImageError, match=r"0\.png"):
         answered(model, [example], GREEDY)
+
+
+@pytest.mark.parametrize("family", ["instructblip-llama", "instructblip-t5"])
+def test_a_model_that_gives_no_numbers_has_no_best_candidate(
+    tiny_checkpoints: dict[str, Path], tmp_path: Path, family: str
+) -> None:
+    model = predictor(tiny_checkpoints[family])
+    with torch.no_grad():
+        next(model.model.language.parameters())[:] = float("nan")
+    with pytest.raises(CheckpointError, match=r"Row 'q\d': the model's score of 'red' is nan; its weights are damaged"):
+        answered(model, questions(tmp_path, 1, 1), RANKED)
+
+
+def test_what_a_file_holds_may_not_be_the_answer_of_a_row(tiny_checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    model = predictor(tiny_checkpoints["instructblip-llama"])
+    examples = questions(tmp_path, 1, 1)
+    [free] = rows_to_ask(model.processor, examples, GREEDY, "model")
+    [ranked] = rows_to_ask(model.processor, examples, RANKED, "model")
+    assert ranked.candidates == ("red", "a small blue star")
+    said, scored = {"text": "red"}, {"candidates": ["red", "a small blue star"], "scores": [1.0, 2.0]}
+    assert fits(said, free) and not fits(said, ranked)
+    assert fits(scored, ranked) and not fits(scored, free)
+    for other in (["a small blue star", "red"], ["red", "x"], ["red"]):
+        assert not fits({**scored, "candidates": other}, ranked)
+    assert not fits({**scored, "of": 3}, ranked)
+    assert fits({"candidates": ["red"], "scores": [1.0], "of": 2}, ranked)
+    assert not fits({"candidates": ["x"], "scores": [1.0], "of": 2}, ranked)

@@ -10,7 +10,8 @@ import pytest
 
 from vistune.errors import DataError, InputError, RecipeError, StorageError
 from vistune.evaluate.benchmarks import benchmark
-from vistune.evaluate.runner.request import Request, check
+from vistune.evaluate.runner.before import check
+from vistune.evaluate.runner.request import Request
 
 WORLD = (benchmark("world_size"),)
 

@@ -131,6 +131,27 @@ def test_nothing_is_reused_wrongly(machinery: Machinery, tmp_path: Path, asked: 
     assert newly_asked(using=replace(machinery, batch_size=1)) == newly_asked(str(own)) - same == 0
 
 
+def test_edited_answers_are_asked_again(
+    machinery: Machinery, tmp_path: Path, asked: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING", logger="vistune")
+    first = run(machinery, tmp_path)
+    path, before = tmp_path / "answers.jsonl", lines(first.rows)
+    rows = lines(path)
+    rows[1]["candidates"] = ["x"] * len(rows[1]["candidates"])
+    rows[3]["scores"][0] = None
+    rows[5] = {"key": rows[5]["key"], "text": "seven"}
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked.clear()
+    assert run(machinery, tmp_path).asked.reused == 7 and len(asked) == 3
+    assert caplog.messages == [
+        f"{path} has 1 damaged line (4); what stood there is asked for again.",
+        f"{tmp_path} holds 2 answers that fit no row; asked for again.",
+    ]
+    assert [row["answer"] for row in lines(first.rows)] == [row["answer"] for row in before]
+    assert run(machinery, tmp_path).asked.reused == 10
+
+
 @pytest.mark.parametrize("benchmark", [WORLD, CAPTIONS], ids=["rank", "generate"])
 def test_the_figure_is_the_same_for_any_batch_size(machinery: Machinery, tmp_path: Path, benchmark: Benchmark) -> None:
     values = []

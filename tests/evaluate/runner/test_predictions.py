@@ -83,19 +83,44 @@ ALL = [right(number) for number in range(20)]
         ([*ALL[:-1], {**ALL[-1], "answer": " "}], "empty answers for id 'test-count-19'"),
         ([*ALL[:-1], {"id": ALL[-1]["id"]}], "has answer None and scores None"),
         ([*ALL[:-1], {"id": ALL[-1]["id"], "scores": [1, "2"]}], "expected a text as answer"),
+        ([*ALL[:-1], {"id": ALL[-1]["id"], "scores": [float("nan")] * 500}], "scores [nan, nan, nan, "),
         ([*ALL[:-1], "{cut"], "is not JSON"),
     ],
 )
 def test_odd_files(tmp_path: Path, rows: list[Any], said: str) -> None:
     with pytest.raises(DataError) as error:
         scored(tmp_path, rows)
-    assert said in str(error.value)
+    assert said in str(error.value) and len(str(error.value).replace(str(tmp_path), "")) < 400
     assert not (tmp_path / "out").exists()
 
 
 def test_scores_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"6 candidates \('0', .*\) and scores of 2"):
         scored(tmp_path, [*ALL[:-1], {"id": ALL[-1]["id"], "scores": [1, 2]}])
+
+
+def test_scores_where_answers_are_free(tmp_path: Path) -> None:
+    file = tmp_path / "answers.jsonl"
+    captions = BENCHMARKS["world_caption"]
+    rows = [{"id": example.id, "scores": [1, 2]} for example in captions.examples(None, limit=2)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    request = Request("theirs", (captions,), tmp_path / "out", limit=2)
+    with pytest.raises(DataError, match="has scores, but world_caption has no candidates under the protocol 'instru"):
+        score_predictions(request, captions, protocol("instructblip"), file)
+
+
+def test_ties_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING", logger="vistune")
+    rows = [
+        {"id": e.id, "scores": [float(number == place) for place in range(len(e.candidates or ()))]}
+        for number, e in enumerate(EXAMPLES)
+    ]
+    scored(tmp_path, [{**rows[0], "scores": [5, 5, 1, 1, 1, 1]}, *rows[1:6], *ALL[6:]])
+    [told] = caplog.messages
+    assert told.endswith("in 1 row several candidates share the highest score; the first of them counts.")
+    caplog.clear()
+    scored(tmp_path, [*rows[:6], *ALL[6:]])
+    assert not caplog.messages
 
 
 def test_empty_answers_can_be_counted(tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ from tests.train.parallel.test_two_processes import ROOT, torchrun
 
 from vistune.checkpoint.stage1 import save_stage1
 from vistune.data.pairs import PairProcessor
+from vistune.data.targets import blip_caption
 from vistune.evaluate.benchmarks import BENCHMARKS
 from vistune.evaluate.runner.request import Request
-from vistune.evaluate.runner.retrieval import as_read
 from vistune.evaluate.runner.suite import run_evaluation
 from vistune.infer.retrieval import retrieval_scores
 from vistune.model.stage1 import Stage1Model
@@ -54,18 +54,12 @@ def test_recalls_and_rows(first: tuple[Stage1Model, PairProcessor, Path], tmp_pa
     [entry] = content["benchmarks"]
     examples = RETRIEVAL.examples(root)
     texts = RETRIEVAL.texts(examples)
-    read = [as_read(text) for text in texts]
+    read = [blip_caption(text) for text in texts]
     found = retrieval_scores(model, processor, [example.images[0] for example in examples], read)
     wanted = RETRIEVAL.score_retrieval(examples, found.image_to_text.numpy(), found.text_to_image.numpy())
     assert entry["value"] == pytest.approx(wanted.value) and entry["n"] == len(examples)
     rows = lines(tmp_path / "out" / entry["rows"])
     assert [row["answer"] for row in rows] == [texts[int(row.argmax())] for row in found.image_to_text]
-
-
-def test_captions_are_read_as_lavis_reads_them() -> None:
-    """By its pre_caption: signs become spaces, runs of spaces one; other signs stay."""
-    said = 'Two dogs, one *brown*; they\'re "running"...  in (deep) snow!'
-    assert as_read(said) == "two dogs, one brown they're running in deep snow"
 
 
 def test_a_damaged_picture_is_named_with_its_row(

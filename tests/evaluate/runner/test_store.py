@@ -55,6 +55,20 @@ def test_damaged_lines_are_told_and_left_out(tmp_path: Path, caplog: pytest.LogC
     path.write_text('{"key": 3}\n\x00\x00\n{"key": "x", "scores": [1], "candidates": []}\n' + path.read_text())
     caplog.set_level("WARNING", logger="vistune")
     assert list(read_answers(tmp_path)) == ["a"]
+    assert caplog.messages == [f"{path} has 3 damaged lines (1, 2, 3); what stood there is asked for again."]
+    # They go when the answers are next put together: one run tells of them once.
+    assert list(merge_parts(tmp_path)) == ["a"]
+    caplog.clear()
+    assert list(merge_parts(tmp_path)) == ["a"] and not caplog.records
+
+
+@pytest.mark.parametrize("scores", ["[NaN, 1]", '["3", 1]', "[null, null]", "[Infinity, 1]", "[1]", "[true, 1]"])
+def test_scores_that_are_no_numbers_are_damage(tmp_path: Path, scores: str) -> None:
+    start = '{"key": "x", "candidates": ["a", "b"], "scores": '
+    (tmp_path / "answers.jsonl").write_text(f"{start}{scores}}}\n")
+    assert read_answers(tmp_path) == {}
+    (tmp_path / "answers.jsonl").write_text(f"{start}[0, 1.5]}}\n")
+    assert list(read_answers(tmp_path)) == ["x"]
 
 
 def test_no_place_to_write(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 from vistune.data.example import Example
 from vistune.evaluate.benchmarks import Given, benchmark
 from vistune.evaluate.runner.outcome import Asked, BenchmarkResult
-from vistune.evaluate.runner.telling import summary_line
+from vistune.evaluate.runner.telling import replaced_line, summary_line
 
 VSR = Example("1", "vsr", target="true", candidates=("true", "false"))
 POPE = Example("1", "pope", target="yes", candidates=("yes", "no"), parts=("random",))
@@ -52,3 +52,11 @@ def test_models_that_were_not_trained_on_the_set_stand_first() -> None:
     assert "; published: up to 92.53 (LLaVA + GPT-4 (judge); the report tells how)" in line("scienceqa", [row], ["b"])
     assert line("scienceqa_img", [row], ["b"], reused=1).endswith("; answers from before: 1")
     assert "published" not in line("vizwiz_val", [Example("1", "vizwiz", references=("x",) * 10)], ["x"])
+
+
+def test_what_a_figure_takes_the_place_of() -> None:
+    entry = {"protocol": "llava-1.5", "n": 48, "value": 41.25, "limit": None, "shuffle": False}
+    assert replaced_line(None, entry) == replaced_line(entry, dict(entry)) == ""
+    assert "this takes the place of 41.25 (n = 48); " in replaced_line(entry, {**entry, "n": 5, "limit": 5})
+    assert "place of 41.25 [llava-1.5] (n = 48)" in replaced_line(entry, {**entry, "protocol": "plain"})
+    assert "place of answers without a figure (n = 48)" in replaced_line({**entry, "value": None}, entry)

@@ -4,6 +4,7 @@ tests/cli/test_eval.py."""
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,11 +12,11 @@ import pytest
 from tests.evaluate.runner.test_matching import Side
 
 from vistune.errors import DataError, InputError
-from vistune.evaluate.runner.together import alike, started_together
+from vistune.evaluate.runner.together import alike, shares, started_together
 from vistune.train.parallel.processes import Processes
 
 
-def outcomes(*does: Any) -> list[Any]:
+def outcomes(*does: Any, together: Callable[..., Any] = alike) -> list[Any]:
     """What two processes come to: a value or an exception."""
     table, meeting = [None, None], threading.Barrier(2, timeout=60)
 
@@ -28,7 +29,7 @@ def outcomes(*does: Any) -> list[Any]:
             return does[rank]
 
         try:
-            return alike(side, call)
+            return together(side, call)
         except (DataError, InputError, SystemExit) as error:
             return error
 
@@ -50,6 +51,15 @@ def test_one_tells_and_all_end() -> None:
     assert isinstance(late[0], SystemExit) and isinstance(late[1], InputError)
     each = outcomes(DataError("this"), InputError("that"))
     assert [str(error) for error in each] == ["this", "that"]
+
+
+def test_shares_are_handed_to_all() -> None:
+    assert outcomes([1, 2], [], together=shares) == [[[1, 2], []]] * 2
+    first, second = outcomes([1], DataError("gone"), together=shares)
+    assert isinstance(first, SystemExit) and isinstance(second, DataError)
+    # Of several errors one is told: the shares have different ones.
+    first, second = outcomes(DataError("this"), InputError("that"), together=shares)
+    assert str(first) == "this" and isinstance(second, SystemExit)
 
 
 def test_torchrun_is_known_by_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:

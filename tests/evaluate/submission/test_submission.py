@@ -72,6 +72,21 @@ def test_vizwiz_goes_by_the_pictures_file(tmp_path: Path) -> None:
     assert read(tmp_path / "out.json") == [{"image": "VizWiz_test_00000001.jpg", "answer": "mug"}]
 
 
+def test_ids_of_captions_are_of_one_kind(tmp_path: Path) -> None:
+    """NoCaps' are numbers; TextCaps' are 16 hexadecimal digits, of which a few happen to be decimal ones."""
+    item = benchmark("textcaps_test")
+    root = write_release(item, tmp_path)
+    names = ["1234567890123456", "037b8a4c4ee2bbf4"]
+    rows = [{"image_id": name, "image_width": 12} for name in names]
+    Writer(root).json("textcaps/TextCaps_0.1_test.json", {"dataset_type": "test", "data": rows})
+    for name in names:
+        Writer(root).image(f"textcaps/test_images/{name}.jpg")
+    write_submission(item, item.examples(root), [Given("a sign")] * 2, tmp_path / "out.json", root)
+    assert read(tmp_path / "out.json") == [{"image_id": name, "caption": "a sign"} for name in names]
+    submitted("nocaps_test", tmp_path, tmp_path / "out.json")
+    assert read(tmp_path / "out.json") == [{"image_id": 0, "caption": "net"}]
+
+
 def test_aokvqas_file_holds_both_kinds_of_answers(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     submitted("aokvqa_mc_test", tmp_path, path, "cab")
@@ -165,11 +180,11 @@ def test_nothing_is_written_while_an_id_is_missing(tmp_path: Path) -> None:
     item = benchmark("mmbench")
     examples = item.examples(write_release(item, tmp_path))
     path = tmp_path / "out.xlsx"
-    with pytest.raises(DataError, match=r"2 of 5 rows of mmbench have no answer \(the first: '7', '1000007'\)"):
+    with pytest.raises(DataError, match=r"There is no answer to 2 of 5 rows of mmbench \(the first: '7', '1000007'\)"):
         write_submission(item, examples[:3], [Given("cat")] * 3, path, tmp_path)
     with pytest.raises(InputError, match="Row '241' has no answer"):
         write_submission(item, examples, [Given()] * 5, path, tmp_path)
-    with pytest.raises(InputError, match="has 5 rows and 1 answers"):
+    with pytest.raises(InputError, match="has 5 rows and 1 answer;"):
         write_submission(item, examples, [Given("cat")], path, tmp_path)
     with pytest.raises(InputError, match="gqa has no official submission file"):
         write_submission(benchmark("gqa"), [], [], path, tmp_path)

@@ -130,6 +130,12 @@ def test_mistakes_in_what_a_recipe_builds_on_name_its_file(tmp_path: Path) -> No
         ("data: {world: {caption: 100}}", "data: {base: instructblib}", "did you mean 'instructblip'?"),
         ("data: {world: {caption: 100}}", "data: {world: {caption: 100}, format: vv1}", "no such conversation format"),
         ("projection: 1.0e-3}\n    steps", "projection: .inf}\n    steps", "expected a finite number"),
+        ("data: {", "seed: 3000000000\ndata: {", "seed is 3000000000, expected less than 2147483648"),
+        (
+            "data: {world: {caption: 100}}",
+            "data: {world: {caption: 1}, targets: blip}",
+            "'as_written' or 'blip_caption'",
+        ),
     ],
 )
 def test_what_does_not_go_together(tmp_path: Path, old: str, new: str, message: str) -> None:

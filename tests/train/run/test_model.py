@@ -10,14 +10,15 @@ import torch
 from safetensors.torch import save_file
 from tests.tiny import HIDDEN, picture
 from tests.tiny_tokenizers import bert_tokenizer
-from transformers import BertConfig, BertForMaskedLM, CLIPModel, LlamaForCausalLM
+from transformers import BertConfig, BertForMaskedLM, CLIPModel, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 from transformers import CLIPConfig as TheirClipConfig
 
-from vistune.checkpoint import load_model
+from vistune.checkpoint import load_model, save_model
 from vistune.errors import CheckpointError, RecipeError
 from vistune.infer.predictor import Predictor
 from vistune.train.recipe.parts import Model
-from vistune.train.run.model.assembly import Assembly, assemble
+from vistune.train.run.model.assemble import assemble
+from vistune.train.run.model.assembly import Assembly
 
 QFORMER: dict[str, Any] = {
     "type": "qformer",
@@ -31,9 +32,10 @@ QFORMER: dict[str, Any] = {
 }
 
 
-def parts(vision: Any, connector: dict[str, Any], language: str | None, **more: Any) -> Model:
+def parts(vision: Any, connector: dict[str, Any], language: Any, **more: Any) -> Model:
     content: dict[str, Any] = {"vision": vision if isinstance(vision, dict) else {"from": str(vision)}}
-    content |= {"connector": connector, **({} if language is None else {"language": {"from": language}}), **more}
+    language = {"from": language} if isinstance(language, str) else language
+    content |= {"connector": connector, **({} if language is None else {"language": language}), **more}
     return Model.model_validate(content)
 
 
@@ -109,6 +111,29 @@ def test_bare_encoder_and_language_model(tmp_path: Path, tiny_checkpoints: dict[
     assert torch.equal(made.vision(pixels), expected)
     assert torch.equal(made.whole.language.model.lm_head.weight, theirs.lm_head.weight)
     assert made.whole_processor.image_token_id == made.whole_processor.tokenizer.convert_tokens_to_ids("<image>")
+
+
+@pytest.mark.parametrize("activation", [None, "gelu"])
+def test_a_flan_t5_by_itself_is_run_as_the_recipe_says(
+    tmp_path: Path, tiny_checkpoints: dict[str, Path], activation: str | None
+) -> None:
+    """LAVIS runs it with the exact GELU, its own config names the approximation; what is saved says which."""
+    source = tiny_checkpoints["instructblip-t5"]
+    whole, processor = load_model(source)
+    fields = {**whole.config.language.to_dict(), "dense_act_fn": "gelu_new"}
+    T5ForConditionalGeneration(T5Config(**fields)).save_pretrained(tmp_path / "t5")
+    processor.tokenizer.save_pretrained(tmp_path / "t5")
+    language = {"from": str(tmp_path / "t5"), "t5_activation": activation}
+    made = assemble(parts(source, {**QFORMER, "instruction_aware": True, "from": str(source)}, language), seed=0)
+    save_model(made.whole, made.whole_processor, tmp_path / "saved")
+    for model in (made.whole, load_model(tmp_path / "saved")[0]):
+        found = model.language.model.encoder.block[0].layer[-1].DenseReluDense.act(torch.linspace(-3, 3, 9))
+        exact = torch.equal(found, torch.nn.functional.gelu(torch.linspace(-3, 3, 9)))
+        assert exact is (activation == "gelu")
+    for other in (tiny_checkpoints["llava-mlp"], tmp_path / "saved"):
+        wanted = {"from": str(other), "t5_activation": "gelu_new" if activation else "gelu"}
+        with pytest.raises(CheckpointError, match=r"t5_activation is .*; leave t5_activation out"):
+            assemble(parts(source, {**QFORMER, "from": str(source)}, wanted), seed=0)
 
 
 def bert(folder: Path) -> BertForMaskedLM:

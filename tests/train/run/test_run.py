@@ -23,7 +23,7 @@ from vistune.errors import ResumeError
 from vistune.train.interrupt import Interrupted
 from vistune.train.recipe import load_recipe
 from vistune.train.run import RunSummary, run_recipe
-from vistune.train.run.model.assembly import assemble
+from vistune.train.run.model.assemble import assemble
 from vistune.world.render import render
 from vistune.world.scene import scenes
 

@@ -99,6 +99,7 @@ def test_sigterm_saves_and_says_how_to_go_on(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert "--resume" in output and "Traceback" not in output
+    assert "Stopping after this step, with everything saved; Ctrl-C again ends it at once." in output
     saved = sorted((folder / "stages" / "instruct" / "checkpoints").glob("step-*"))
     assert int(saved[-1].name.removeprefix("step-")) % 4 != 0 or steps_done(folder) % 4 == 2
     finish(command(folder, features, "--resume"))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vistune.cli.data.options import NeededDataRoot
+from vistune.data.counting import count_of
 
 
 def answers(
@@ -38,7 +39,7 @@ def answers(
     found = chosen.answer_list(files, splits)
     target = out or files.folder / ANSWER_FILES[0]
     write_answer_list(found, target)
-    typer.echo(f"{len(found):,} answers of {', '.join(splits)} written to {target}")
+    typer.echo(f"{count_of(len(found), 'answer')} of {', '.join(splits)} written to {target}")
     if chosen.num_ranked is not None and len(found) != chosen.num_ranked:
         typer.echo(
             f"note: {chosen.num_ranked:,} are ranked in published results; to rank those, put LAVIS's "

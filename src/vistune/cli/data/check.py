@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vistune.cli.data.options import NeededDataRoot
+from vistune.data.counting import count_of
 
 if TYPE_CHECKING:
     from vistune.data.check import CheckReport
@@ -44,7 +45,7 @@ def check(
 
 def _tell(split: str, rows: int) -> None:
     if sys.stderr.isatty():
-        typer.echo(f"\r{split}: {rows:,} rows", err=True, nl=False)
+        typer.echo(f"\r{split}: {count_of(rows, 'row')}", err=True, nl=False)
 
 
 def _print(report: CheckReport) -> None:
@@ -54,7 +55,7 @@ def _print(report: CheckReport) -> None:
         for path in found.files:
             typer.echo(f"{split}: {path}")
         if found.rows is not None:
-            typer.echo(f"{split}: {found.rows:,} rows, {found.opened:,} pictures opened")
+            typer.echo(f"{split}: {count_of(found.rows, 'row')}, {count_of(found.opened, 'picture')} opened")
     for folder, there in report.image_folders.items():
         typer.echo(f"pictures: {folder}{'' if there else ' is not there'}")
     for path, there in report.optional.items():
@@ -63,7 +64,7 @@ def _print(report: CheckReport) -> None:
     if report.answers is not None:
         typer.echo(f"answers to rank: {report.answers:,}")
     for split, count in report.shared_pictures.items():
-        typer.echo(f"{split}: {count:,} pictures shared with training")
+        typer.echo(f"{split}: {count_of(count, 'picture')} shared with training")
     for note in report.notes:
         typer.echo(f"note: {note}")
     for problem in report.problems:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from vistune.data.counting import count_of
+
 if TYPE_CHECKING:
     import torch
 
@@ -101,7 +103,7 @@ def write_features(
     )
     left_out = f", {report.left_out:,} left out" if report.left_out else ""
     typer.echo(
-        f"{report.encoded:,} of {report.stored:,} pictures encoded{left_out} in {report.seconds:.0f} s, "
+        f"{report.encoded:,} of {count_of(report.stored, 'picture')} encoded{left_out} in {report.seconds:.0f} s, "
         f"{report.bytes / 1e9:.2f} GB written to {report.folder}"
     )
     error = report.cast_error

@@ -11,6 +11,7 @@ import typer
 
 from vistune.cli.data.options import DataRoot
 from vistune.cli.failures import RESUME_HINT
+from vistune.data.counting import count_of
 
 if TYPE_CHECKING:
     from vistune.data.overlap.compare import OverlapReport, Shared
@@ -89,7 +90,7 @@ def _print(report: OverlapReport) -> None:
         for label, numbers in sets.items():
             broken = f", {numbers['unreadable']:,} that do not open" if numbers["unreadable"] else ""
             typer.echo(
-                f"{side}: {label}: {numbers['rows']:,} rows, {numbers['pictures']:,} pictures, "
+                f"{side}: {label}: {count_of(numbers['rows'], 'row')}, {count_of(numbers['pictures'], 'picture')}, "
                 f"{numbers['named']:,} with names{broken}"
             )
     for label, reason in report.missing.items():
@@ -109,7 +110,7 @@ def _print(report: OverlapReport) -> None:
 
 def _print_shared(shared: Shared) -> None:
     ways = ", ".join(f"{count:,} {_HOW[how]}" for how, count in shared.by.items() if count)
-    share = f"{shared.pictures:,} pictures of {shared.evaluation} ({shared.share:.2%})"
+    share = f"{count_of(shared.pictures, 'picture')} of {shared.evaluation} ({shared.share:.2%})"
     typer.echo(f"shared: {share} are in {shared.train}: {ways}")
     for pair in shared.examples:
         if pair["how"] == "id":

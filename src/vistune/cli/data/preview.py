@@ -12,11 +12,12 @@ import typer
 
 from vistune.cli.data.named import columns_of, find_source
 from vistune.cli.data.options import Columns, DataRoot, Pictures
+from vistune.data.counting import count_of
 
 if TYPE_CHECKING:
+    from vistune.data.bad_rows import RowLog
     from vistune.data.example import Example
     from vistune.data.processor import Processor
-    from vistune.data.rows import RowLog
     from vistune.data.sources.base import SetInfo
     from vistune.data.templates import Style, Template
 
@@ -66,9 +67,9 @@ def preview(
       vistune data preview okvqa --data-root data
       vistune data preview my/train.jsonl --model runs/demo/llava --format v1
     """
+    from vistune.data.bad_rows import OnError, RowLog
     from vistune.data.preview.collect import collect
     from vistune.data.preview.page import build_page
-    from vistune.data.rows import OnError, RowLog
     from vistune.data.storage import written_whole
 
     log = RowLog(OnError("skip", max_share=1.0))
@@ -83,7 +84,7 @@ def preview(
         part.write_text(page, encoding="utf-8")
     if log.bad:
         typer.echo(f"{log.summary()}; they are listed at the end of the page", err=True)
-    typer.echo(f"{len(shown.rows)} rows written to {target}")
+    typer.echo(f"{count_of(len(shown.rows), 'row')} written to {target}")
 
 
 def _examples(
@@ -130,11 +131,10 @@ def _processor(model: str | None, format: str | None) -> Processor:
         from vistune.data.preview.stand_in import stand_in_processor
 
         return stand_in_processor(format)
-    from vistune.checkpoint.config_reader import Folder
-    from vistune.checkpoint.locate import locate
+    from vistune.checkpoint.opening import open_folder
     from vistune.checkpoint.processors import build_processor
 
-    return build_processor(Folder(locate(model)))
+    return build_processor(open_folder(model))
 
 
 def _facts(

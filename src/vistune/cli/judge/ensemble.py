@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from vistune.cli.effect import refuse_without_effect
 from vistune.cli.failures import RESUME_HINT
 from vistune.cli.judge import options
+from vistune.data.counting import count_of
 
 
 def ensemble(
@@ -48,10 +50,14 @@ def ensemble(
     from vistune.evaluate.judge.ensemble_files import plan_decisions, read_answers, read_references, write_decisions
     from vistune.evaluate.judge.usage import count_usage
 
+    if requery is not None:
+        refuse_without_effect(ctx, options.OF_JUDGES, "--requery holds what the judge answered")
+    elif model is None and local is None:
+        refuse_without_effect(ctx, options.OF_JUDGES, "no judge is named (--model or --local)")
     items = join(read_answers(first), read_answers(second), read_references(references))
     usage, unread = None, list[str]()
-    if requery is None and (model is not None or local is not None):
-        who = options.the_judge(model, base_url, key_variable, local, temperature, max_tokens, timeout, retries)
+    if model is not None or local is not None:
+        who = options.the_judge(ctx, model, base_url, key_variable, local, temperature, max_tokens, timeout, retries)
         tasks = plan_decisions(items, who.settings())
         requery = out.with_name(f"{out.stem}.judge.jsonl") if tasks else None
         if requery is not None:
@@ -110,7 +116,7 @@ def answer(
 
     asked = read_references(questions)
     given = {} if shots is None else read_shots(shots)
-    who = options.the_judge(model, base_url, key_variable, local, temperature, max_tokens, timeout, retries)
+    who = options.the_judge(ctx, model, base_url, key_variable, local, temperature, max_tokens, timeout, retries)
     ctx.meta[RESUME_HINT] = "run the same command again to go on from here"
     options.ask_all(plan_answers(asked, given, who.settings()), who, out, cache, parallel)
     answers = read_answers(out)
@@ -119,5 +125,5 @@ def answer(
     if as_json:
         typer.echo(json.dumps({"n": len(answers), "unparsed": unread, "usage": usage}))
         return
-    typer.echo(f"{len(answers)} answers, {len(answers) - len(unread)} of which name one option")
+    typer.echo(f"{count_of(len(answers), 'answer')}; one option is named by {len(answers) - len(unread)}")
     typer.echo(usage["words"])

@@ -61,7 +61,7 @@ def mm_vet(
     given = read_vet_answers(answers, allow_empty)
     measured = run_of(answers)
     prompt = read_prompt(rules)
-    who = options.the_judge(model, base_url, key_variable, local, temperature, max_tokens, timeout, retries)
+    who = options.the_judge(ctx, model, base_url, key_variable, local, temperature, max_tokens, timeout, retries)
     tasks = plan_grades(asked, given, prompt, who.settings(), repeats, measured is not None and measured.limited)
     place = out or answers.with_name("grades.jsonl")
     ctx.meta[RESUME_HINT] = "run the same command again to go on from here"

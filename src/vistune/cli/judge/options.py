@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vistune.cli.effect import refuse_without_effect
+
 if TYPE_CHECKING:
     from vistune.evaluate.judge.judges import Judge
     from vistune.evaluate.judge.run import Task
@@ -39,7 +41,13 @@ AllowEmpty = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
+# What only an endpoint needs, and what any judge does.
+_OF_ENDPOINTS = ("base_url", "key_variable", "timeout", "retries", "parallel", "price_in", "price_out")
+OF_JUDGES = (*_OF_ENDPOINTS, "model", "local", "temperature", "max_tokens", "cache")
+
+
 def the_judge(
+    ctx: typer.Context,
     model: str | None,
     base_url: str | None,
     key_variable: str,
@@ -52,13 +60,19 @@ def the_judge(
     """An endpoint or a model in this process.
 
     Raises:
-        InputError: neither or both are named, or the endpoint wants a key.
+        InputError: neither or both are named, the endpoint wants a key, or an option is without effect.
     """
     from vistune.errors import InputError
     from vistune.evaluate.judge.judges import Endpoint, LocalJudge, Sampling
 
     if (model is None) == (local is None):
         raise InputError("Who judges? Name either --model (at an endpoint) or --local (a model in this process).")
+    if local is not None:
+        refuse_without_effect(ctx, _OF_ENDPOINTS, "--local judges in this process, one question at a time")
+    for one, other in (("price_in", "price_out"), ("price_out", "price_in")):
+        if ctx.params[one] is None:
+            needs = f"--{one.replace('_', '-')}"
+            refuse_without_effect(ctx, [other], f"the cost is told where {needs} is given too")
     sampling = Sampling(temperature, max_tokens)
     if local is None:
         return Endpoint(str(model), base_url, key_variable, sampling, timeout, retries)

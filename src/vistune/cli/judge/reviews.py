@@ -64,7 +64,7 @@ def run(
     asked = read_questions(folder, questions, contexts, references)
     given = by_question(answers, allow_empty)
     measured = run_of(answers)
-    who = options.the_judge(model, base_url, key_variable, local, temperature, max_tokens, timeout, retries)
+    who = options.the_judge(ctx, model, base_url, key_variable, local, temperature, max_tokens, timeout, retries)
     tasks = plan_reviews(
         asked, given, Rules(rules), who.settings(), repeats, both_orders, measured is not None and measured.limited
     )

@@ -125,7 +125,7 @@ _REPAIR = "delete it and build the features again, which encodes its pictures an
 
 
 def _start(path: Path) -> str:
-    return f"The features in {str(path)!r}"
+    return f"The file of features {str(path)!r}"
 
 
 def _checksum(row: Tensor) -> int:

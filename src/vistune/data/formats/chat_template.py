@@ -45,9 +45,10 @@ class ChatTemplate:
                 raise
             return self._marked(turns, tokenizer)
 
-    def prompt(self, turns: Sequence[Turn], tokenizer: Any) -> str:
-        """What inference puts in: the last turn has no answer yet."""
-        return self._apply(self._messages(turns), tokenizer, generate=True)
+    def prompt(self, turns: Sequence[Turn], tokenizer: Any, system: str = "") -> str:
+        """What inference puts in: the last turn has no answer yet. ``system``: a message in front, if any."""
+        front: list[Message] = [{"role": "system", "content": self._content(system)}] if system else []
+        return self._apply([*front, *self._messages(turns)], tokenizer, generate=True)
 
     def _grow(self, turns: Sequence[Turn], tokenizer: Any) -> list[Span]:
         messages = self._messages(turns)

@@ -16,8 +16,8 @@ def load_aliases(data_root: Path | None) -> tuple[dict[str, str], Path | None]:
     Raises:
         DataError: the file is damaged.
     """
+    from vistune.data.bad_rows import BadRow
     from vistune.data.readers import read_json_array
-    from vistune.data.rows import BadRow
 
     path = next((data_root / name for name in FILES if (data_root / name).is_file()), None) if data_root else None
     aliases: dict[str, str] = {}

@@ -93,8 +93,9 @@ def _known_set(name: str, split: str, root: Path | None) -> NamedRows:
 
     def read() -> Iterator[Example]:
         from vistune.data.arrow import ArrowExamples, is_built
+        from vistune.data.bad_rows import OnError
         from vistune.data.catalogue import source
-        from vistune.data.rows import OnError, read_rows
+        from vistune.data.rows import read_rows
 
         built = root / "built" / name / split
         if is_built(built):
@@ -110,8 +111,9 @@ def _own_rows(
     path: str, name: str, split: str | None, columns: Mapping[str, str], images: str | None
 ) -> Iterator[Example]:
     from vistune.data.arrow import ArrowExamples, is_built
+    from vistune.data.bad_rows import OnError
     from vistune.data.own import own_source
-    from vistune.data.rows import OnError, read_rows
+    from vistune.data.rows import read_rows
 
     if is_built(path):
         return iter(ArrowExamples(path))

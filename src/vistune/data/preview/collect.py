@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from vistune.data.bad_rows import RowLog
 from vistune.data.formats import NONE
 from vistune.data.instruct import Instructor, SplitTurns
-from vistune.data.rows import RowLog
 from vistune.data.templates.draw import draw, draw_answer
 from vistune.data.templates.template import Template
 from vistune.data.templates.write import fitting, write

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from vistune.data.bad_rows import BadRow, Place, Reason, field_of
 from vistune.data.files import Files
-from vistune.data.rows import BadRow, Place, Reason, field_of
 from vistune.data.strict_yaml import nearest
 from vistune.errors import DataError
 

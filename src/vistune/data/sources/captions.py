@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from vistune.data.bad_rows import BadRow, Reason
 from vistune.data.example import Example
-from vistune.data.rows import BadRow, Reason
 
 
 def captioned(

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from vistune.data.bad_rows import Place, field_of
 from vistune.data.example import Example
 from vistune.data.files import Files
 from vistune.data.readers import read_json_array
-from vistune.data.rows import Place, field_of
 from vistune.data.sources.base import Rows, SetInfo, Source, matching, objects, text_of, texts_of
 from vistune.data.sources.captions import captioned
 from vistune.data.sources.pictures import coco_id, coco_image

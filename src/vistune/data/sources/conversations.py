@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vistune.data.rows import BadRow, Reason, field_of
+from vistune.data.bad_rows import BadRow, Reason, field_of
 
 IMAGE = "<image>"
 _HUMAN = frozenset({"human", "user"})

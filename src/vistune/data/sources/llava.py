@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from vistune.data.bad_rows import Place
 from vistune.data.example import Example
 from vistune.data.files import Files
 from vistune.data.readers import read_json_array
-from vistune.data.rows import Place
 from vistune.data.sources.base import Role, Rows, SetInfo, Source, matching, objects, text_of
 from vistune.data.sources.conversations import turns_of, with_image
 from vistune.data.sources.pictures import first_image, mixed_image, source_ids

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from vistune.data.bad_rows import Place
 from vistune.data.example import Example
 from vistune.data.files import Files
 from vistune.data.readers import read_json_object
-from vistune.data.rows import Place
 from vistune.data.sources.base import Rows, SetInfo, Source, named_objects, text_of, texts_of
 
 

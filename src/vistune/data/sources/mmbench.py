@@ -9,10 +9,10 @@ from string import ascii_uppercase
 from typing import Any
 
 from vistune.data.archives import ImageBytes
+from vistune.data.bad_rows import BadRow, Place, Reason
 from vistune.data.example import Example
 from vistune.data.files import Files
 from vistune.data.readers import read_csv
-from vistune.data.rows import BadRow, Place, Reason
 from vistune.data.sources.base import Rows, SetInfo, Source, objects, text_of
 
 LETTERS = "ABCD"

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vistune.data.bad_rows import BadRow, Place, Reason
 from vistune.data.example import Example
 from vistune.data.files import Files
 from vistune.data.readers import read_lines
-from vistune.data.rows import BadRow, Place, Reason
 from vistune.data.sources.base import Rows, SetInfo, Source
 from vistune.data.sources.pictures import first_image
 

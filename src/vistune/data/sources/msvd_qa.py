@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+from vistune.data.bad_rows import BadRow
 from vistune.data.files import Files
 from vistune.data.readers import read_lines
-from vistune.data.rows import BadRow
 from vistune.data.sources.videos import VideoQuestions, video_info
 
 _MAPPING = "youtube_mapping.txt"

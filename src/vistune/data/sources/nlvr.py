@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from vistune.data.bad_rows import BadRow, Place, Reason
 from vistune.data.example import Example
 from vistune.data.files import Files
 from vistune.data.readers import read_jsonl
-from vistune.data.rows import BadRow, Place, Reason
 from vistune.data.sources.base import Rows, SetInfo, Source, objects, text_of
 from vistune.data.sources.pictures import first_image
 
@@ -17,7 +17,14 @@ _ORDER = 0
 _VERDICTS = {"true": ("true", "yes"), "false": ("false", "no")}
 
 
-class NLVR(Source):
+class _Statements(Source):
+    def records(self, files: Files, split: str) -> Rows:
+        """Statements."""
+        (path,) = self.paths(files, split)
+        return objects(read_jsonl(path))
+
+
+class NLVR(_Statements):
     """NLVR's lines {identifier, sentence, label, directory}: drawings SPLIT/images/DIRECTORY/SPLIT-IDENTIFIER-0.png.
 
     The statement stands as ``question``. Identifiers are SENTENCE-DRAWING: up to four drawings share a sentence.
@@ -44,11 +51,6 @@ class NLVR(Source):
         verbalizers=_VERDICTS,
     )
 
-    def records(self, files: Files, split: str) -> Rows:
-        """Statements."""
-        (path,) = self.paths(files, split)
-        return objects(read_jsonl(path))
-
     def examples(self, record: Any, place: Place, files: Files, split: str) -> Iterator[Example]:
         """One statement about one drawing."""
         key = text_of(record, "identifier")
@@ -69,7 +71,7 @@ class NLVR(Source):
         )
 
 
-class NLVR2(Source):
+class NLVR2(_Statements):
     """NLVR2's lines {identifier, sentence, label} about two photographs, SPLIT-SET-PAIR-img0.png and -img1.png.
 
     Identifiers are SPLIT-SET-PAIR-SENTENCE: up to four pairs share a sentence.
@@ -94,11 +96,6 @@ class NLVR2(Source):
         candidates="true, false",
         verbalizers=_VERDICTS,
     )
-
-    def records(self, files: Files, split: str) -> Rows:
-        """Statements."""
-        (path,) = self.paths(files, split)
-        return objects(read_jsonl(path))
 
     def examples(self, record: Any, place: Place, files: Files, split: str) -> Iterator[Example]:
         """One statement about two photographs."""

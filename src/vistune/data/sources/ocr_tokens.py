@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vistune.data.bad_rows import BadRow
 from vistune.data.readers import read_json_array
-from vistune.data.rows import BadRow
 
 
 def read_ocr(path: Path | None) -> dict[str, tuple[str, ...]]:

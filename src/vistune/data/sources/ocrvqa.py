@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from vistune.data.bad_rows import BadRow, Place, Reason
 from vistune.data.example import Example
 from vistune.data.files import Files
 from vistune.data.readers import read_json_object
-from vistune.data.rows import BadRow, Place, Reason
 from vistune.data.sources.base import Rows, SetInfo, Source, beside, matching, named_objects, objects, text_of, texts_of
 from vistune.data.sources.ocr_tokens import read_ocr
 from vistune.data.sources.pictures import book_cover

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from vistune.data.bad_rows import Place
 from vistune.data.example import Example
 from vistune.data.files import Files
-from vistune.data.rows import Place
 from vistune.data.sources.base import Rows, SetInfo, Source
 from vistune.data.sources.vqa_files import vqa_records
 from vistune.data.sources.vqav2 import vqa_example

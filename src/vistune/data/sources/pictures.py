@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from vistune.data.rows import BadRow, Reason
+from vistune.data.bad_rows import BadRow, Reason
 
 if TYPE_CHECKING:
     from vistune.data.example import ImageRef

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
+from vistune.data.bad_rows import BadRow, Place, Reason, field_of
 from vistune.data.example import Example
 from vistune.data.files import Files
-from vistune.data.rows import BadRow, Place, Reason, field_of
 from vistune.data.sources.base import Rows, SetInfo, Source, choice_at
 from vistune.data.sources.scienceqa import optional, parts_of, problem_image, problems, scienceqa_info
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from vistune.data.bad_rows import BadRow, Place, Reason, field_of
 from vistune.data.example import Example
 from vistune.data.files import Files
 from vistune.data.readers import read_json, read_json_array
-from vistune.data.rows import BadRow, Place, Reason, field_of
 from vistune.data.sources.base import Rows, SetInfo, Source, objects, text_of
 from vistune.data.sources.pictures import first_image
 

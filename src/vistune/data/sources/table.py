@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vistune.data.bad_rows import BadRow, Place
 from vistune.data.example import Example
 from vistune.data.readers import read_jsonl
-from vistune.data.rows import BadRow, Place
 from vistune.errors import DataError
 
 COLUMNS: dict[str, str] = {"image": "image", "question": "question", "answer": "answer"}

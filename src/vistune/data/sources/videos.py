@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vistune.data.answer_lists import list_answers, read_answer_list
+from vistune.data.bad_rows import BadRow, Place, Reason, field_of
 from vistune.data.example import Example
 from vistune.data.files import Files
 from vistune.data.readers import read_json_array
-from vistune.data.rows import BadRow, Place, Reason, field_of
 from vistune.data.sources.base import Rows, SetInfo, Source, beside, objects, text_of
 from vistune.data.sources.pictures import first_image
 

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vistune.data.bad_rows import BadRow, Reason, field_of
 from vistune.data.readers import read_json_array
-from vistune.data.rows import BadRow, Reason, field_of
 from vistune.data.sources.base import Rows, objects, said
 
 

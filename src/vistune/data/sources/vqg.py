@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from vistune.data.bad_rows import Place
 from vistune.data.example import Example
 from vistune.data.files import Files
-from vistune.data.rows import Place
 from vistune.data.sources.aokvqa import AOKVQA
 from vistune.data.sources.base import Rows, SetInfo, Source
 from vistune.data.sources.okvqa import OKVQA

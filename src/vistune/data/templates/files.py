@@ -102,10 +102,8 @@ def _find(group_or_path: str | Path) -> Path:
     path = Path(group_or_path)
     if path.is_file():
         return path
-    hint = nearest(str(group_or_path), groups())
-    raise RecipeError(
-        f"There are no templates {str(group_or_path)!r}{hint}; give a YAML file or one of {', '.join(groups())}."
-    )
+    hint = nearest(str(group_or_path), groups()) or f"; give a YAML file or one of {', '.join(groups())}."
+    raise RecipeError(f"There are no templates {str(group_or_path)!r}{hint}")
 
 
 @lru_cache(maxsize=64)

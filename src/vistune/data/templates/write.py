@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from string import ascii_lowercase, ascii_uppercase
 
+from vistune.data.bad_rows import BadRow, Reason
 from vistune.data.example import Example
 from vistune.data.plain_words import MARK, apart
-from vistune.data.rows import BadRow, Reason
 from vistune.data.templates.draw import draw_answer
 from vistune.data.templates.template import Template
 

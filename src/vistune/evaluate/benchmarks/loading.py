@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vistune.data.arrow import ArrowExamples, is_built
+from vistune.data.bad_rows import BadRow
 from vistune.data.catalogue import source
 from vistune.data.recipe_sets import built_place
 from vistune.data.rows import read_rows
@@ -21,14 +23,14 @@ from vistune.evaluate.benchmarks.scoring import scorer
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
-    from vistune.evaluate.benchmarks.base import Benchmark
+    from vistune.evaluate.benchmarks.spec import BenchmarkSpec
 
 # The picture world's rows are the same for everyone.
 _WORLD_SEED = 0
 
 
 def load_examples(
-    benchmark: Benchmark, data_root: Path | None, *, limit: int | None = None, shuffle: bool = False, seed: int = 0
+    benchmark: BenchmarkSpec, data_root: Path | None, *, limit: int | None = None, shuffle: bool = False, seed: int = 0
 ) -> list[Example]:
     """See :meth:`vistune.evaluate.benchmarks.base.Benchmark.examples`."""
     if limit is not None and limit < 1:
@@ -40,8 +42,14 @@ def load_examples(
         rows = _rows(benchmark, data_root)
     together = scorer(benchmark.metric).together
     if limit is not None and not shuffle and together is None:
-        rows = islice(rows, limit)
-    examples = list(rows)
+        rows = islice(rows, min(limit, sys.maxsize))
+    try:
+        examples = list(rows)
+    except BadRow as error:
+        if benchmark.root is not None:
+            raise
+        told = str(error).rstrip(".")
+        raise DataError(f"{told}; `vistune data check {benchmark.source}` counts all such rows.") from error
     if not examples:
         raise DataError(f"{benchmark.name} has no rows in the split {benchmark.split!r}; check its files.")
     if benchmark.metric == "circular":
@@ -71,13 +79,13 @@ def _chosen(examples: list[Example], limit: int | None, shuffle: bool, key: str,
     return chosen
 
 
-def _world(benchmark: Benchmark) -> Sequence[Example]:
+def _world(benchmark: BenchmarkSpec) -> Sequence[Example]:
     from vistune.evaluate.world_tasks import world_task
 
     return world_task(benchmark.task, benchmark.split, benchmark.count, _WORLD_SEED).examples
 
 
-def _rows(benchmark: Benchmark, data_root: Path | None) -> Iterable[Example]:
+def _rows(benchmark: BenchmarkSpec, data_root: Path | None) -> Iterable[Example]:
     data_root = benchmark.root or data_root
     if data_root is None:
         raise InputError(

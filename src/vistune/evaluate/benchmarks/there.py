@@ -13,15 +13,15 @@ from vistune.data.recipe_sets import built_place
 from vistune.data.sources.pictures import COCO_2014, COCO_2017
 
 if TYPE_CHECKING:
-    from vistune.evaluate.benchmarks.base import Benchmark
+    from vistune.evaluate.benchmarks.spec import BenchmarkSpec
 
 
-def needs(benchmark: Benchmark) -> list[str]:
+def needs(benchmark: BenchmarkSpec) -> list[str]:
     """Annotation files with their alternatives, lists of answers, and folders of pictures, any of which may do."""
     return [" or ".join(options) for options in _wanted(benchmark)]
 
 
-def missing(benchmark: Benchmark, data_root: Path | None) -> list[str]:
+def missing(benchmark: BenchmarkSpec, data_root: Path | None) -> list[str]:
     """What of it is not there."""
     data_root = benchmark.root or data_root
     wanted = _wanted(benchmark)
@@ -32,11 +32,11 @@ def missing(benchmark: Benchmark, data_root: Path | None) -> list[str]:
     return [" or ".join(options) for options in wanted]
 
 
-def _wanted(benchmark: Benchmark) -> list[list[str]]:
+def _wanted(benchmark: BenchmarkSpec) -> list[list[str]]:
     return [*_annotations(benchmark), *_answers(benchmark), *_pictures(benchmark)]
 
 
-def _answers(benchmark: Benchmark) -> list[list[str]]:
+def _answers(benchmark: BenchmarkSpec) -> list[list[str]]:
     """A list of answers that are ranked, or the split that it can be made of."""
     info = benchmark.info
     if info is None or benchmark.answer != "rank" or "training split" not in (info.candidates or ""):
@@ -44,7 +44,7 @@ def _answers(benchmark: Benchmark) -> list[list[str]]:
     return [[normpath(f"{info.folder}/{name}") for name in (*info.optional, *info.annotations["train"][0])]]
 
 
-def _annotations(benchmark: Benchmark) -> list[list[str]]:
+def _annotations(benchmark: BenchmarkSpec) -> list[list[str]]:
     info = benchmark.info
     if info is None:
         return []
@@ -52,7 +52,7 @@ def _annotations(benchmark: Benchmark) -> list[list[str]]:
     return [[normpath(f"{info.folder}/{name}") for name in options] for options in listed]
 
 
-def _pictures(benchmark: Benchmark) -> list[list[str]]:
+def _pictures(benchmark: BenchmarkSpec) -> list[list[str]]:
     info = benchmark.info
     if info is None or not info.images:
         return []

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from vistune.data.counting import count_of
 from vistune.errors import DataError
 from vistune.evaluate.judge.rules import Message
 from vistune.evaluate.metrics import extract_choice
@@ -99,8 +100,8 @@ def by_judge(items: Sequence[Item], ask: Callable[[str], str | None]) -> tuple[l
             words = words or told
     if unread and not any(decision.source == "judge" for decision in decisions):
         raise DataError(
-            f"None of the judge's {len(unread)} replies names one option (the first is {words[:80]!r}); check the "
-            "judge."
+            f"None of {count_of(len(unread), 'reply', 'replies')} of the judge names one option (the first is "
+            f"{words[:80]!r}); check the judge."
         )
     return decisions, unread
 

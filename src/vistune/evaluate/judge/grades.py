@@ -10,8 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from vistune.data.bad_rows import BadRow
+from vistune.data.counting import count_of
 from vistune.data.readers import read_jsonl
-from vistune.data.rows import BadRow
 from vistune.errors import DataError
 from vistune.evaluate.judge.mm_vet import parse_grade
 from vistune.evaluate.judge.parse import Pair
@@ -113,7 +114,7 @@ def pairs_by_question(grades: Sequence[Grade]) -> dict[str, Pair]:
             scores.setdefault(grade.question_id, []).append(grade.score)
     if not scores:
         raise DataError(
-            f"None of the {len(grades)} replies begins with a grade from 0 to 1 (the first is "
+            f"None of {count_of(len(grades), 'reply', 'replies')} begins with a grade from 0 to 1 (the first is "
             f"{grades[0].text[:80]!r}); check the judge, or its rules."
         )
     return {name: (1.0, statistics.fmean(listed)) for name, listed in scores.items()}

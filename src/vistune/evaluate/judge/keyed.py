@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vistune.data.bad_rows import BadRow
+from vistune.data.counting import count_of
 from vistune.data.readers import read_jsonl
-from vistune.data.rows import BadRow
 from vistune.errors import DataError
 
 Row = Mapping[str, Any]
@@ -53,7 +54,9 @@ def check_joined(questions: Sequence[str], answers: Collection[str], partial: bo
         raise DataError(f"There are answers to unknown questions ({some(unknown)}); are they of another benchmark?")
     missing = [name for name in questions if name not in answers]
     if missing and not partial:
-        raise DataError(f"{len(missing)} questions have no answer ({some(missing)}); answer every question.")
+        raise DataError(
+            f"There is no answer to {count_of(len(missing), 'question')} ({some(missing)}); answer every question."
+        )
 
 
 def some(names: Sequence[str]) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
+from vistune.data.bad_rows import BadRow
 from vistune.data.readers import read_json, read_json_object
-from vistune.data.rows import BadRow
 from vistune.data.sources.base import named_objects, text_of, texts_of
 from vistune.errors import DataError, InputError
 from vistune.evaluate.judge.cache import reply_key

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vistune.errors import DataError
 from vistune.evaluate.judge.parse import Pair
 from vistune.evaluate.metrics import Score
-from vistune.evaluate.metrics.score import Weights
+from vistune.evaluate.metrics.resampling import Weights
 
 
 def ratio_score(pairs: Sequence[Pair | None]) -> Score:

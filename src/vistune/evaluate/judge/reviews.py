@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vistune.data.bad_rows import BadRow
 from vistune.data.readers import read_jsonl
-from vistune.data.rows import BadRow
 from vistune.errors import DataError
 from vistune.evaluate.judge.parse import Pair, parse_scores
 

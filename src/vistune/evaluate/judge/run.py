@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vistune.data.bad_rows import BadRow
+from vistune.data.counting import count_of
 from vistune.data.readers import read_jsonl
-from vistune.data.rows import BadRow
 from vistune.errors import DataError, JudgeError, StorageError
 from vistune.evaluate.judge.cache import ReplyCache
 from vistune.evaluate.judge.judges import Judge, Reply
@@ -104,8 +105,8 @@ def run_judge(
     if failed:
         names = some([task.name for task, _ in failed])
         raise JudgeError(
-            f"{len(failed)} of {len(tasks)} reviews could not be had (questions {names}); run the same command again, "
-            f"the others are kept. The last failure: {failed[-1][1]}"
+            f"{len(failed)} of {count_of(len(tasks), 'review')} could not be had (questions {names}); run the same "
+            f"command again, the others are kept. The last failure: {failed[-1][1]}"
         )
 
 

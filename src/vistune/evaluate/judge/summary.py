@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from vistune.data.counting import count_of
 from vistune.errors import DataError
 from vistune.evaluate.judge.parse import Pair
 from vistune.evaluate.judge.ratios import in_order, ratio_score
@@ -50,8 +51,8 @@ def counted_reviews(reviews: Sequence[Review], published: bool = False) -> list[
     if not counted:
         first = reviews[0].text.split("\n")[0][:80]
         raise DataError(
-            f"None of the {len(reviews)} reviews begins with a line of two scores (the first begins with {first!r}); "
-            "check the judge, or its rules."
+            f"None of {count_of(len(reviews), 'review')} begins with a line of two scores (the first begins with "
+            f"{first!r}); check the judge, or its rules."
         )
     return counted
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from vistune.data.counting import count_of
 from vistune.data.readers import read_jsonl
 
 
@@ -27,10 +28,9 @@ def count_usage(reviews: Path, price_in: float | None = None, price_out: float |
     if price_in is not None and price_out is not None:
         cost = (asked * price_in + answered * price_out) / 1e6
     uncounted = len(paid) - len(counted)
-    words = (
-        f"{len(paid)} requests, {len(rows) - len(paid)} from the cache; {asked:,} tokens asked, {answered:,} answered"
-    )
-    words += f" ({uncounted} replies did not tell)" if uncounted else ""
+    words = f"{count_of(len(paid), 'request')}, {len(rows) - len(paid):,} from the cache; "
+    words += f"{count_of(asked, 'token')} asked, {answered:,} answered"
+    words += f" ({count_of(uncounted, 'reply', 'replies')} did not tell)" if uncounted else ""
     words += f"; cost {cost:.4f}" if cost is not None else ""
     return {
         "input_tokens": asked,

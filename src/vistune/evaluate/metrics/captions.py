@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from vistune.evaluate.metrics.checks import check_answers
 from vistune.evaluate.metrics.ngrams import Integers, NGrams, count_ngrams, distinct, words
 from vistune.evaluate.metrics.ptb import tokenize_lines
-from vistune.evaluate.metrics.score import Score, Weights, mean_score
+from vistune.evaluate.metrics.resampling import Weights
+from vistune.evaluate.metrics.score import Score, mean_score
 
 Floats = NDArray[np.float64]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from vistune.data.counting import count_of
 from vistune.errors import DataError
 from vistune.evaluate.metrics.checks import check_finite, is_finite, shortened
 from vistune.evaluate.metrics.rows import Row
@@ -101,13 +102,13 @@ def right_candidates(rows: Joined, sizes: Sequence[int]) -> list[int]:
     for name, row, index, size in zip(rows.ids, rows.references, found, sizes, strict=True):
         if row.get("n_choices", size) != size:
             raise DataError(
-                f"{_PREDICTION} {name!r} has {size} scores, its reference n_choices {shortened(row['n_choices'])}; "
-                "give one score for each."
+                f"{_PREDICTION} {name!r} has {count_of(size, 'score')}, its reference n_choices "
+                f"{shortened(row['n_choices'])}; give one score for each."
             )
         if not 0 <= index < size:
             raise DataError(
-                f"{_REFERENCE} {name!r} has answer_index {index}, its prediction {size} scores; expected one of them, "
-                "from 0."
+                f"{_REFERENCE} {name!r} has answer_index {index}, its prediction {count_of(size, 'score')}; expected "
+                "one of them, from 0."
             )
     return found
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from vistune.errors import InputError
 from vistune.evaluate.metrics.checks import check_texts
-from vistune.evaluate.metrics.score import Score, Weights
+from vistune.evaluate.metrics.resampling import Weights
+from vistune.evaluate.metrics.score import Score
 
 
 def object_hallucination(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vistune.data.counting import count_of
 from vistune.errors import InputError
 from vistune.evaluate.metrics.checks import check_finite, check_pairs
 from vistune.evaluate.metrics.score import Score, mean_score
@@ -47,7 +48,10 @@ def retrieval_ranks(
     if ties not in ("mean", "last"):
         raise InputError(f"ties is {ties!r}; expected 'mean' or 'last'.")
     if relevance is not None and len(relevance) != len(predictions):
-        raise InputError(f"There are {len(relevance)} entries of relevance for {len(predictions)} questions.")
+        raise InputError(
+            f"There are {count_of(len(relevance), 'entry', 'entries')} of relevance for "
+            f"{count_of(len(predictions), 'question')}."
+        )
     if relevance is None:
         relevance = [row.get("relevance") if isinstance(row, Mapping) else None for row in references]
     indices = [row.get("answer_index") if isinstance(row, Mapping) else row for row in references]
@@ -57,7 +61,8 @@ def retrieval_ranks(
         check_finite(scores, f"Question {place}: score")
         if isinstance(right, bool) or not isinstance(right, Integral) or not 0 <= int(right) < len(scores):
             raise InputError(
-                f"Question {place} has answer_index {right!r} of {len(scores)} scores; expected one of them, from 0."
+                f"Question {place} has answer_index {right!r} of {count_of(len(scores), 'score')}; expected one of "
+                "them, from 0."
             )
         values = np.asarray(scores, dtype=np.float64)
         ranks.append(_rank(values, int(right), ties))
@@ -84,7 +89,10 @@ def _checked(relevant: Sequence[float], length: int, place: int) -> Floats:
     check_finite(relevant, f"Question {place}: relevance")
     found = np.asarray(relevant, dtype=np.float64)
     if len(found) != length:
-        raise InputError(f"Question {place} has {len(found)} entries of relevance for {length} scores.")
+        raise InputError(
+            f"Question {place} has {count_of(len(found), 'entry', 'entries')} of relevance for "
+            f"{count_of(length, 'score')}."
+        )
     if (found < 0).any() or not found.any():
         raise InputError(f"Question {place} has no relevance above 0 or some below it; leave it out of NDCG.")
     return found

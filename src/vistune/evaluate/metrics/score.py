@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vistune.data.counting import count_of
 from vistune.errors import InputError
-
-Weights = NDArray[np.float64]
-"""(resamples, n): how often each sample is drawn in each resample."""
-
-Figures = Callable[[Weights], NDArray[np.float64]]
-"""The corpus figure of every resample, (resamples,)."""
+from vistune.evaluate.metrics.resampling import Figures, Weights, interval_of
 
 
 @dataclass(frozen=True)
@@ -57,9 +53,7 @@ class Score:
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Bootstrap interval of ``value``; see :func:`vistune.evaluate.metrics.bootstrap.interval`."""
-        from vistune.evaluate.metrics.bootstrap import interval
-
-        return interval(self, level=level)
+        return interval_of(self.value, self.resampled, self.n, level)
 
     def by(self, column: Sequence[Any]) -> dict[str, dict[str, float]]:
         """The figure for each value of a column of the data: {value: {"value", "n"}}, in order of appearance.
@@ -71,7 +65,10 @@ class Score:
             InputError: the column has another length than the samples.
         """
         if len(column) != self.n:
-            raise InputError(f"The column has {len(column)} entries for {self.n} samples; give one a sample.")
+            raise InputError(
+                f"The column has {count_of(len(column), 'entry', 'entries')} for {count_of(self.n, 'sample')}; give "
+                "one a sample."
+            )
         names = list(dict.fromkeys(str(entry) for entry in column))
         weights = np.array([[float(str(entry) == name) for entry in column] for name in names])
         found = self.resampled(weights)

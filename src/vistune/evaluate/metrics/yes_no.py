@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from vistune.errors import InputError
 from vistune.evaluate.metrics.checks import as_lists, check_finite, check_pairs, check_texts
-from vistune.evaluate.metrics.score import Score, Weights, mean_score
+from vistune.evaluate.metrics.resampling import Weights
+from vistune.evaluate.metrics.score import Score, mean_score
 
 _NLVR = re.compile(r"(?:(?P<sentence>[0-9]+)-[0-9]+(?:-[0-9]+)?|[a-z]+[0-9]?-(?P<drawn>[0-9]+)-[0-9]+-[0-9]+\.png)")
 _NLVR2 = re.compile(r"(?P<set>[a-z]+[0-9]?-[0-9]+)-[0-9]+-(?P<sentence>[0-9]+)")

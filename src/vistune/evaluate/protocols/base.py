@@ -14,7 +14,8 @@ from vistune.evaluate.protocols.extract import Extract, extracted
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
-    from vistune.evaluate.benchmarks.base import Answering, Benchmark
+    from vistune.evaluate.benchmarks.base import Benchmark
+    from vistune.evaluate.benchmarks.spec import Answering
     from vistune.evaluate.protocols.schema import Wording
 
 _LETTER = "{letter}"

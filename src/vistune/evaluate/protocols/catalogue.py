@@ -12,7 +12,7 @@ from vistune.evaluate.protocols.base import Protocol
 
 if TYPE_CHECKING:
     from vistune.data.strict_yaml import Lines
-    from vistune.evaluate.benchmarks.base import Answering
+    from vistune.evaluate.benchmarks.spec import Answering
     from vistune.evaluate.protocols.extract import Extract
     from vistune.evaluate.protocols.schema import ProtocolFile, Wording
     from vistune.model.config import ModelConfig

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from vistune.data.templates.files import Style
 from vistune.data.templates.template import Template
 from vistune.errors import RecipeError
-from vistune.evaluate.benchmarks.base import Form
+from vistune.evaluate.benchmarks.spec import Form
 from vistune.evaluate.protocols.extract import Extract
 
 Way = Literal["generate", "rank"]

@@ -16,7 +16,7 @@ def limits(results: Mapping[str, Any]) -> str:
     if not any(asked):
         return ""
     if len(asked) == 1:
-        return f"Only {next(iter(asked))} questions of each benchmark were asked: {_PART}"
+        return f"Of each benchmark only a part of the questions was asked ({next(iter(asked))}): {_PART}"
     told = "; ".join(f"{which} of {', '.join(titles)}" for which, titles in asked.items() if which)
     return f"Of some benchmarks only a part of the questions was asked ({told}): {_PART}"
 

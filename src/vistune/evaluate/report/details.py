@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from vistune.data.counting import count_of
 from vistune.evaluate.report.charts import histogram, pairs
 from vistune.evaluate.report.figures import (
     Entry,
@@ -57,7 +58,7 @@ def _headline(entry: Entry) -> str:
 
 def _about(entry: Entry) -> str:
     facts = [metric_of(entry), f"split {entry['split']}" if entry.get("split") else ""]
-    facts += [f"{entry['n']:,} rows" if entry.get("n") is not None else "", str(entry.get("role") or "")]
+    facts += [count_of(entry["n"], "row") if entry.get("n") is not None else "", str(entry.get("role") or "")]
     facts += [f"protocol {entry['protocol']}" if entry.get("protocol") else ""]
     if entry.get("seconds") is not None:
         facts.append(duration(entry["seconds"]))
@@ -136,15 +137,16 @@ def _leanings(analysis: Mapping[str, Any]) -> list[str]:
         right = lengths.get("references")
         told = f"Answers have {lengths['answers']['mean']:.1f} words in the mean"
         told += f", right answers {right['mean']:.1f}" if right else ""
-        told += f"; {lengths['empty']:,} are empty." if lengths.get("empty") else "."
+        empty = lengths.get("empty")
+        told += f"; {empty:,} {'is' if empty == 1 else 'are'} empty." if empty else "."
         # One word everywhere is no distribution.
         picture = histogram(lengths["bins"], right is not None) if len(lengths["bins"]) > _FEW_BINS else ""
         made.append(f"<div><h3>Words an answer</h3>{picture}<p class='note'>{told}</p></div>")
     if found := analysis.get("kinds"):
         words = " and ".join(kind["kind"] for kind in found["kinds"])
-        neither = f" {found['neither']:,} answers say neither." if found.get("neither") else ""
+        neither = f" Neither is said by {count_of(found['neither'], 'answer')}." if found.get("neither") else ""
         rows = [(kind["kind"], kind["said"], kind["right"]) for kind in found["kinds"]]
-        told = f"<p class=note>{found['n']:,} rows whose right answer is one of them.{neither}</p>"
+        told = f"<p class=note>{count_of(found['n'], 'row')} whose right answer is one of them.{neither}</p>"
         made.append(f"<div><h3>Share of {escape(words)}</h3>{pairs(rows, ('said', 'right'))}{told}</div>")
     if places := analysis.get("places"):
         rows = [(f"choice {row['place']}", row["said"], row["right"]) for row in places]

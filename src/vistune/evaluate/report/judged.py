@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vistune.data.counting import count_of
 from vistune.evaluate.report.figures import Entry, interval, number, shown
 
 TOLD = ("judge", "judged", "read", "replies", "both_orders", "rounds", "unparsed")
@@ -19,7 +20,7 @@ def judged_words(entry: Entry) -> str:
     told = f"judged by {details['judge']} on {str(details.get('judged'))[:10]}"
     if details.get("replies"):
         read, replies = details.get("read"), details["replies"]
-        told += f", {replies:,} replies{' in both orders' if details.get('both_orders') else ''}"
+        told += f", {count_of(replies, 'reply', 'replies')}{' in both orders' if details.get('both_orders') else ''}"
         unparsed = ", ".join(map(str, details.get("unparsed") or ()))
         if unparsed:
             told += f", {replies - read:,} of which could not be read and are left out (questions {unparsed})"

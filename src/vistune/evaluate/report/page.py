@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from vistune.data.counting import count_of
 from vistune.data.pages import html_page
 from vistune.evaluate.naming import short_name
 from vistune.evaluate.report.charts import overview
@@ -50,9 +51,9 @@ def _head(results: Mapping[str, Any], entries: Sequence[Entry], model: str) -> s
     protocols = list(dict.fromkeys(str(entry["protocol"]) for entry in entries if entry.get("protocol")))
     chips = [
         *(f"suite {name}" for name in suites(results)),
-        f"{len(entries)} benchmark{'s' if len(entries) != 1 else ''}",
+        count_of(len(entries), "benchmark"),
         f"protocol {', '.join(protocols)}" if protocols else "",
-        f"{sum(entry.get('n') or 0 for entry in entries):,} rows",
+        count_of(sum(entry.get("n") or 0 for entry in entries), "row"),
         duration(results["seconds"]) if results.get("seconds") is not None else "",
         str(results.get("date") or "")[:10],
     ]

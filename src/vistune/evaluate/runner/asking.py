@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from vistune.errors import InputError
-from vistune.evaluate.runner.keys import distinct, picture_keys, row_keys
+from vistune.errors import CheckpointError, InputError
+from vistune.evaluate.runner.keys import distinct, row_keys, shared_picture_keys
 from vistune.evaluate.runner.pictures import attach, with_features
 from vistune.evaluate.runner.plan import Row, Window
+from vistune.evaluate.runner.together import alike
+from vistune.train.parallel.processes import Processes
 
 if TYPE_CHECKING:
     from vistune.data.batch import Encoded
@@ -42,18 +46,29 @@ class How:
         return cls("generate", dict(protocol.decoding(benchmark)))
 
 
-def rows_to_ask(processor: Processor, prompted: Sequence[Example], how: How, model: str) -> list[Row]:
+def rows_to_ask(
+    processor: Processor, prompted: Sequence[Example], how: How, model: str, processes: Processes | None = None
+) -> list[Row]:
     """Examples in words as rows, in the same order.
 
     Args:
         prompted: with the words as sent, and their candidates where they are ranked. model: of `model_key`.
+        processes: all of them call it, and each reads a share of the pictures; None: this one is alone.
 
     Raises:
-        InputError: a row to rank has no candidates. ImageError: a picture is missing.
+        InputError: a row to rank has no candidates. ImageError: a picture is missing. SystemExit: as `alike`.
     """
-    key_of = row_keys(
-        model, json.loads(json.dumps([how.way, how.arguments], default=list)), picture_keys(_pictures(prompted))
-    )
+    everyone = processes or Processes.alone()
+    contents = shared_picture_keys([ref for example in prompted for ref in example.images], everyone)
+    return alike(everyone, lambda: _rows(processor, prompted, how, model, contents))
+
+
+def _rows(
+    processor: Processor, prompted: Sequence[Example], how: How, model: str, contents: Iterable[bytes]
+) -> list[Row]:
+    """With the hashes of all rows' pictures, one behind the other."""
+    key_of = row_keys(model, json.loads(json.dumps([how.way, how.arguments], default=list)))
+    hashes = iter(contents)
     lists: dict[tuple[str, ...], tuple[str, ...]] = {}
     rows = []
     for example in prompted:
@@ -66,9 +81,9 @@ def rows_to_ask(processor: Processor, prompted: Sequence[Example], how: How, mod
             # Rows that share their candidates share the object too: a thousand answers are looked at once.
             given = tuple(example.candidates)
             candidates = lists.setdefault(given, distinct(given))
-        rows.append(
-            Row(example.id, encoded, _as_sent(processor, encoded.input_ids), candidates, key_of(encoded, candidates))
-        )
+        pictures = b"".join(islice(hashes, len(example.images)))
+        sent = _as_sent(processor, encoded.input_ids)
+        rows.append(Row(example.id, encoded, sent, candidates, key_of(encoded, pictures, candidates)))
     return rows
 
 
@@ -78,7 +93,8 @@ def answer_windows(
     """The answers of every batch as it is done.
 
     Raises:
-        ImageError: a picture cannot be opened. InputError: a prompt that is too long.
+        ImageError: a picture cannot be opened. InputError: a prompt that is too long. CheckpointError: the model's
+            scores are no numbers.
     """
     for window, features in with_features(predictor, windows):
         for batch in window:
@@ -91,7 +107,7 @@ def answer_windows(
             rankings = predictor.rank_encoded(
                 samples, lists, batch_size=batch_size, **how.arguments, top=_scored(lists, how.arguments)
             )
-            yield [_finished(row, _best(ranking)) for row, ranking in zip(batch, rankings, strict=True)]
+            yield [_finished(row, _checked(row, _best(ranking))) for row, ranking in zip(batch, rankings, strict=True)]
 
 
 def _written(predictor: Predictor, samples: Sequence[Encoded], arguments: dict[str, Any], batch_size: int) -> list[str]:
@@ -118,6 +134,15 @@ def scores_in_order(answered: Answered, candidates: Sequence[str]) -> list[float
     return [known.get(candidate, float("-inf")) for candidate in candidates]
 
 
+def fits(answered: Answered, row: Row) -> bool:
+    """Whether what a file holds for a row's key can be its answer: someone may have edited the file."""
+    if row.candidates is None or "scores" not in answered:
+        return row.candidates is None and "text" in answered
+    if "of" in answered:
+        return answered["of"] == len(row.candidates) and set(answered["candidates"]) <= set(row.candidates)
+    return tuple(answered["candidates"]) == row.candidates
+
+
 def best_of(answered: Answered) -> str:
     """The candidate of the highest score, the first of equal ones."""
     scores = answered["scores"]
@@ -142,12 +167,19 @@ def _best(ranking: Ranking) -> dict[str, Any]:
     }
 
 
+def _checked(row: Row, answer: dict[str, Any]) -> dict[str, Any]:
+    """Of scores that are NaN the first would be the best in silence."""
+    for text, score in zip(answer["candidates"], answer["scores"], strict=True):
+        if not math.isfinite(score):
+            raise CheckpointError(
+                f"Row {row.id!r}: the model's score of {text!r} is {score}; its weights are damaged, or it needs "
+                "numbers of a wider range (--dtype float32)."
+            )
+    return answer
+
+
 def _finished(row: Row, answer: dict[str, Any]) -> Answered:
     return {"id": row.id, "key": row.key, "prompt": row.prompt, **answer}
-
-
-def _pictures(examples: Sequence[Example]) -> Iterator[Any]:
-    return (ref for example in examples for ref in example.images)
 
 
 def _as_sent(processor: Processor, ids: Sequence[int]) -> str:

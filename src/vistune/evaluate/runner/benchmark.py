@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vistune.data.counting import count_of
 from vistune.errors import ImageError
 from vistune.evaluate.benchmarks import Given
-from vistune.evaluate.runner.asking import How, answer_windows, best_of, rows_to_ask, scores_in_order
+from vistune.evaluate.runner.asking import How, answer_windows, best_of, fits, rows_to_ask, scores_in_order
 from vistune.evaluate.runner.outcome import ROWS, Asked, BenchmarkResult, score_of, write_rows
 from vistune.evaluate.runner.plan import Row, plan
 from vistune.evaluate.runner.progress import Progress
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from vistune.evaluate.protocols import Protocol
     from vistune.infer.predictor import Predictor
     from vistune.train.parallel.processes import Processes
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,12 @@ def evaluate_benchmark(
     started = time.monotonic()
     how = How.of(protocol, benchmark)
 
-    def put_in_words() -> tuple[list[Example], list[Row]]:
-        prompted = [protocol.prompt(benchmark, example) for example in examples]
-        return prompted, rows_to_ask(machinery.predictor.processor, prompted, how, machinery.key)
+    def put_in_words() -> list[Example]:
+        return [protocol.prompt(benchmark, example) for example in examples]
 
+    prompted = alike(machinery.processes, put_in_words)
     try:
-        prompted, rows = alike(machinery.processes, put_in_words)
+        rows = rows_to_ask(machinery.predictor.processor, prompted, how, machinery.key, machinery.processes)
         found, reused = answer_rows(machinery, rows, how, folder, benchmark.name)
     except ImageError as error:
         raise with_row(error, examples) from error
@@ -92,7 +96,10 @@ def answer_rows(
     processes = machinery.processes
     wanted = {row.key: row for row in rows}
     known: dict[str, Answered] = merge_parts(folder) if processes.is_main else {}
-    finished = processes.broadcast({key for key in wanted if key in known})
+    odd = {key for key, row in wanted.items() if key in known and not fits(known[key], row)}
+    if odd:
+        logger.warning("%s holds %s that fit no row; asked for again.", folder, count_of(len(odd), "answer"))
+    finished = processes.broadcast({key for key in wanted if key in known} - odd)
     reused = sum(row.key in finished for row in rows)
     # Equal rows (one question asked twice of a picture) are answered once.
     left = [row for key, row in wanted.items() if key not in finished]

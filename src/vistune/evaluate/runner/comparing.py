@@ -56,7 +56,8 @@ def _entries(run: Path) -> dict[str, dict[str, Any]]:
     """The benchmarks with a figure."""
     content = read_results(run)
     known = {name: content.get(name) for name in ("data_root", "limit", "shuffle", "seed")}
-    return {entry["name"]: {**known, **entry} for entry in content["benchmarks"] if entry.get("value") is not None}
+    figures = [entry for entry in content["benchmarks"] if entry.get("value") is not None and entry.get("rows")]
+    return {entry["name"]: {**known, **entry} for entry in figures}
 
 
 def _compared(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from vistune.data.features.keys import content_keys, picture_names
+from vistune.data.features.keys import DIGEST, content_keys, picture_names
 from vistune.data.images import blaming
+from vistune.evaluate.runner.together import alike, shares
 
 if TYPE_CHECKING:
     from vistune.data.batch import Encoded
@@ -82,59 +83,60 @@ def weights_hash(model: nn.Module) -> str:
         return _hex(b"".join(pool.map(digest, tensors.items())))
 
 
-def picture_keys(refs: Iterable[ImageRef]) -> dict[str, bytes]:
-    """Quick name of every picture -> hash of what it holds; each file is read once.
-
-    Raises:
-        ImageError: a file is missing or cannot be read; with ``ref``.
-    """
-
-    def name(ref: ImageRef) -> str:
-        with blaming(ref):
-            return picture_names(ref)[0]
-
-    def read(ref: ImageRef) -> list[tuple[str, bytes]]:
-        with blaming(ref):
-            return list(zip(picture_names(ref), content_keys(ref), strict=True))
-
-    distinct = {name(ref): ref for ref in refs}
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return dict(pair for pairs in pool.map(read, distinct.values()) for pair in pairs)
-
-
 def shared_picture_keys(refs: Sequence[ImageRef], processes: Processes) -> list[bytes]:
-    """Hash of what each reference holds, in order; each process reads a share of the files.
+    """Hash of what each reference holds, in order; of a video those of its frames, one behind the other.
+
+    All processes call it. Each picture is read once, by one of them.
 
     Raises:
-        ImageError: a file is missing or cannot be read.
+        ImageError: a file is missing or cannot be read; with ``ref``. SystemExit: as `alike`.
     """
-    mine = refs[processes.rank :: processes.size]
     # By place and not by name: the times in names may differ between machines.
-    known = picture_keys(mine)
-    found = [b"".join(known[name] for name in picture_names(ref)) for ref in mine]
-    keys = [b""] * len(refs)
-    for rank, part in enumerate(processes.collect(found)):
+    firsts, owners = processes.broadcast(alike(processes, lambda: _each_once(refs)))
+
+    def read(place: int) -> bytes:
+        with blaming(refs[place]):
+            return b"".join(content_keys(refs[place]))
+
+    def mine() -> list[bytes]:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return list(pool.map(read, firsts[processes.rank :: processes.size]))
+
+    keys = [b""] * len(firsts)
+    for rank, part in enumerate(shares(processes, mine)):
         keys[rank :: processes.size] = part
-    return keys
+    return [keys[owner] for owner in owners]
 
 
-def row_keys(model: str, how: Mapping[str, Any], pictures: Mapping[str, bytes]) -> RowKey:
+def _each_once(refs: Sequence[ImageRef]) -> tuple[list[int], list[int]]:
+    """Places where a picture comes first, and for every reference which of these it is."""
+    firsts: list[int] = []
+    known: dict[str, int] = {}
+    owners = []
+    for place, ref in enumerate(refs):
+        with blaming(ref):
+            name = picture_names(ref)[0]
+        if name not in known:
+            known[name] = len(firsts)
+            firsts.append(place)
+        owners.append(known[name])
+    return firsts, owners
+
+
+def row_keys(model: str, how: Sequence[Any]) -> RowKey:
     """What makes the key of a row.
 
     Args:
-        model: of :func:`model_key`. how: way of answering and its settings, as JSON can hold them. pictures: of
-            :func:`picture_keys`.
+        model: of :func:`model_key`. how: way of answering and its settings, as JSON can hold them.
     """
-    start = json.dumps([model, how], sort_keys=True).encode()
+    begin = json.dumps([model, how], sort_keys=True).encode()
     lists: dict[tuple[str, ...], bytes] = {}
 
-    def key(encoded: Encoded, candidates: tuple[str, ...] | None) -> str:
-        digest = hashlib.blake2b(start, digest_size=_DIGEST)
+    def key(encoded: Encoded, pictures: bytes, candidates: tuple[str, ...] | None) -> str:
+        digest = hashlib.blake2b(begin, digest_size=_DIGEST)
         digest.update(json.dumps([encoded.input_ids, encoded.instruction_ids]).encode())
-        for ref in encoded.images:
-            for name in picture_names(ref):
-                digest.update(b"|" + pictures[name])
+        for start in range(0, len(pictures), DIGEST):
+            digest.update(b"|" + pictures[start : start + DIGEST])
         if candidates is not None:
             if candidates not in lists:
                 lists[candidates] = hashlib.blake2b(json.dumps(candidates).encode(), digest_size=_DIGEST).digest()
@@ -144,8 +146,8 @@ def row_keys(model: str, how: Mapping[str, Any], pictures: Mapping[str, bytes]) 
     return key
 
 
-RowKey = Callable[["Encoded", "tuple[str, ...] | None"], str]
-"""The key of a row from its tokens, its pictures and, where it is ranked, its candidates."""
+RowKey = Callable[["Encoded", bytes, "tuple[str, ...] | None"], str]
+"""The key of a row from its tokens, the hashes of its pictures and, where it is ranked, its candidates."""
 
 
 def _plain(value: Any) -> Any:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vistune.data.counting import count_of
 from vistune.errors import DataError
 from vistune.evaluate.benchmarks import Given
+from vistune.evaluate.metrics.checks import is_finite, shortened
 from vistune.evaluate.metrics.rows import read_rows, refuse_empty_answers
 from vistune.evaluate.runner.outcome import ROWS, Asked, BenchmarkResult, score_of, write_rows
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from vistune.evaluate.benchmarks import Benchmark
     from vistune.evaluate.protocols import Protocol
     from vistune.evaluate.runner.request import Request
+
+logger = logging.getLogger(__name__)
 
 _FEW = 3
 
@@ -57,9 +61,14 @@ def score_predictions(
     if not allow_empty:
         refuse_empty_answers([example.id for example in examples], rows, file)
     prompted = [protocol.prompt(benchmark, example) for example in examples]
-    given = [_given(protocol, benchmark, example, row, file) for example, row in zip(examples, rows, strict=True)]
+    given = [
+        _given(protocol, benchmark, example, words, row, file)
+        for example, words, row in zip(examples, prompted, rows, strict=True)
+    ]
     settings = {"predictions": str(file), "protocol": protocol.name}
     sent = [_sent(row, words, answer) for row, words, answer in zip(rows, prompted, given, strict=True)]
+    if benchmark.metric != "ranks" and not benchmark.verbalizers:
+        _tell_ties(prompted, given, file)
     asked = Asked(examples, prompted, given, sent, settings)
     path = request.folder(benchmark.name) / ROWS
     score = score_of(benchmark, examples, given, path.parent)
@@ -67,18 +76,40 @@ def score_predictions(
     return BenchmarkResult(benchmark, protocol.name, score, asked, path, time.monotonic() - started)
 
 
-def _given(protocol: Protocol, benchmark: Benchmark, example: Example, row: Mapping[str, Any], file: Path) -> Given:
+def _given(
+    protocol: Protocol, benchmark: Benchmark, example: Example, words: Example, row: Mapping[str, Any], file: Path
+) -> Given:
     answer, scores = row.get("answer"), row.get("scores")
     # Where only the best candidates are kept ("of"), the answer says which was the best.
     ranked = protocol.answering(benchmark) == "rank" and isinstance(scores, list) and "of" not in row
     if isinstance(answer, str) and not ranked:
         return Given(answer=protocol.extract(benchmark, example, answer), text=answer)
-    if isinstance(scores, list) and scores and all(_is_number(score) for score in scores):
-        return Given(scores=[float(score) for score in scores])
-    raise DataError(
-        f"{file}: row {example.id!r} has answer {answer!r} and scores {scores!r}; expected a text as answer, or a list "
-        "of numbers as scores."
-    )
+    if not isinstance(scores, list) or not scores or not all(is_finite(score) for score in scores):
+        raise DataError(
+            f"{file}: row {example.id!r} has answer {shortened(answer)} and scores {shortened(scores)}; expected a "
+            "text as answer, or a list of finite numbers as scores."
+        )
+    if not words.candidates and not benchmark.verbalizers:
+        raise DataError(
+            f"{file}: row {example.id!r} has scores, but {benchmark.name} has no candidates under the protocol "
+            f"{protocol.name!r}; give an answer in words, or a protocol that ranks."
+        )
+    return Given(scores=[float(score) for score in scores])
+
+
+def _tell_ties(prompted: Sequence[Example], given: Sequence[Given], file: Path) -> None:
+    """Of several best candidates the first counts, which a person should know."""
+    ties = 0
+    for words, row in zip(prompted, given, strict=True):
+        scored = list(zip(words.candidates or (), row.scores or (), strict=False))
+        # A set may offer the same choice twice.
+        ties += len({text for text, score in scored if score == max(row.scores or ())}) > 1
+    if ties:
+        logger.warning(
+            "%s: in %s several candidates share the highest score; the first of them counts.",
+            file,
+            count_of(ties, "row"),
+        )
 
 
 def _sent(row: Mapping[str, Any], prompted: Example, given: Given) -> dict[str, Any]:
@@ -94,10 +125,6 @@ def _sent(row: Mapping[str, Any], prompted: Example, given: Given) -> dict[str, 
         "scores": scores,
         "answer": candidates[max(range(len(scores)), key=scores.__getitem__)],
     }
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _listed(names: Sequence[str]) -> str:

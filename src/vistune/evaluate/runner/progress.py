@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from vistune.data.counting import count_of
+
 _SECONDS = 10.0
 
 
@@ -32,7 +34,8 @@ class Progress:
         self._said = now
         rate = self._done / max(now - self._start, 1e-9)
         left = (self._total - self._done) / max(rate, 1e-9)
-        line = f"{self._name}: {self._done:,} of {self._total:,} rows, {rate:.1f} a second, {left / 60:.0f} min left"
+        line = f"{self._name}: {self._done:,} of {count_of(self._total, 'row')}, {rate:.1f} a second, "
+        line += f"{left / 60:.0f} min left"
         print(
             f"\r{line}   " if self._terminal else line, end="" if self._terminal else "\n", file=sys.stderr, flush=True
         )

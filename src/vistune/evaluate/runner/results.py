@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vistune.data.storage import written_whole
 from vistune.errors import DataError, InputError
+from vistune.evaluate.metrics.checks import shortened
 from vistune.train.run.provenance import versions
 
 if TYPE_CHECKING:
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 RESULTS = "results.json"
 # What belongs to a command. Every benchmark has that of the command that measured it, the file that of the last one.
 OF_A_COMMAND = ("suite", "data_root", "seed", "limit", "shuffle", "date", "versions", "machine")
+# What a benchmark's fields are, where they are there. A person may have edited the file.
+_NONE = type(None)
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("value", "seconds"), (int, float, _NONE)),
+    **dict.fromkeys(("n", "limit", "reused"), (int, _NONE)),
+    **dict.fromkeys(("title", "metric", "unit", "protocol", "rows", "note"), (str, _NONE)),
+    **dict.fromkeys(("interval", "published"), (list, _NONE)),
+    **dict.fromkeys(("details", "settings", "analysis", "machine", "versions"), (dict, _NONE)),
+}
 
 
 def refuse_other_model(request: Request, model_key: str | None) -> None:
@@ -121,7 +131,24 @@ def read_results(run: Path) -> dict[str, Any]:
         ) from None
     if not _is_whole(content):
         raise DataError(f"{str(path)!r} is no results file of `vistune eval`; delete it, or choose another folder.")
+    for entry in content["benchmarks"]:
+        for field, kinds in _KINDS.items():
+            if not isinstance(entry.get(field), kinds):
+                raise DataError(
+                    f"{str(path)!r} says of {entry['name']} that {field} is {shortened(entry[field])}, which no "
+                    "`vistune eval` writes; repair it, or delete the file and run `vistune eval` again, which takes "
+                    "the answers that are there."
+                )
     return content
+
+
+def entry_of(run: Path, name: str) -> dict[str, Any] | None:
+    """What stands there of a benchmark, with what belongs to its command; None if nothing does.
+
+    Raises:
+        DataError: results.json is damaged.
+    """
+    return next((entry for entry in _earlier(run) if entry["name"] == name), None)
 
 
 def _is_whole(content: Any) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vistune.data.images import count_images
+from vistune.data.targets import LEFT_OUT, blip_caption
 from vistune.errors import ImageError, InputError
 from vistune.evaluate.benchmarks import Given
 from vistune.evaluate.runner.benchmark import with_row
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 # Captions of a picture that are written down.
 _SHOWN = 10
-# What LAVIS leaves out of captions (blip_processors.py, pre_caption), in training and in evaluation.
-_LEFT_OUT = '.!"()*#:;~'
 
 
 def evaluate_retrieval(
@@ -55,7 +53,7 @@ def evaluate_retrieval(
     texts = benchmark.texts(examples)
     refs = [example.images[0] for example in examples]
     try:
-        found, reused = shared_scores(matcher, refs, [as_read(text) for text in texts], folder, benchmark.name)
+        found, reused = shared_scores(matcher, refs, [blip_caption(text) for text in texts], folder, benchmark.name)
     except ImageError as error:
         raise with_row(error, examples) from error
     if found is None:
@@ -67,18 +65,13 @@ def evaluate_retrieval(
         "protocol": "itc+itm",
         "answering": "score",
         "reranked": CANDIDATES,
-        "captions": f"lower case, without {' '.join(_LEFT_OUT)}; {MAX_TOKENS} tokens at most",
+        "captions": f"lower case, without {' '.join(LEFT_OUT)}; {MAX_TOKENS} tokens at most",
         "batch_size": matcher.batch_size,
         "dtype": str(next(matcher.model.parameters()).dtype).removeprefix("torch."),
     }
     asked = Asked(examples, examples, given, sent, settings, reused)
     write_rows(folder / ROWS, asked, score)
     return BenchmarkResult(benchmark, "itc+itm", score, asked, folder / ROWS, time.monotonic() - started)
-
-
-def as_read(caption: str) -> str:
-    """The words of a caption as BLIP-2's evaluation puts them: lower case, some signs as spaces."""
-    return " ".join(re.sub(f"[{re.escape(_LEFT_OUT)}]", " ", caption.lower()).split())
 
 
 def _best(scores: Tensor, texts: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from vistune.data.counting import count_of
 from vistune.data.storage import storage_error, written_whole
+from vistune.evaluate.metrics.checks import is_finite
 
 logger = logging.getLogger(__name__)
 
@@ -21,16 +23,25 @@ Answered = dict[str, Any]
 where only the best are kept. Of retrieval, key and ``data``, see `vistune.evaluate.runner.matched`."""
 
 _WHOLE = "answers.jsonl"
+_FEW = 5
 _PARTS = "answers.*.jsonl"
 
 
 def read_answers(folder: Path) -> dict[str, Answered]:
     """All finished answers by key, those of killed processes too; a line that is cut off counts as none."""
+    return _read(folder)[0]
+
+
+def _read(folder: Path) -> tuple[dict[str, Answered], bool]:
+    """And whether something there is damaged."""
     found: dict[str, Answered] = {}
+    damaged = False
     for path in _files(folder):
         for row in _rows(path):
-            found[row["key"]] = row
-    return found
+            damaged |= row is None
+            if row is not None:
+                found[row["key"]] = row
+    return found, damaged
 
 
 def merge_parts(folder: Path, more: Mapping[str, Answered] | None = None) -> dict[str, Answered]:
@@ -42,9 +53,11 @@ def merge_parts(folder: Path, more: Mapping[str, Answered] | None = None) -> dic
     Raises:
         StorageError: the disk is full or does not allow it; nothing is lost.
     """
-    found = {**read_answers(folder), **(more or {})}
+    known, damaged = _read(folder)
+    found = {**known, **(more or {})}
     parts = sorted(folder.glob(_PARTS))
-    if parts or more:
+    # Without the damaged lines, which are told of once.
+    if parts or more or damaged:
         with written_whole(folder / _WHOLE) as new, new.open("w", encoding="utf-8") as file:
             file.writelines(_line(row) for row in found.values())
         for path in parts:
@@ -85,8 +98,10 @@ def _files(folder: Path) -> list[Path]:
     return [*([whole] if whole.is_file() else []), *sorted(folder.glob(_PARTS))]
 
 
-def _rows(path: Path) -> Iterator[Answered]:
+def _rows(path: Path) -> Iterator[Answered | None]:
+    """None for a damaged line; one that was being written when its process was killed is left out."""
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    damaged = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -94,7 +109,12 @@ def _rows(path: Path) -> Iterator[Answered]:
         if row is not None:
             yield row
         elif number < len(lines):
-            logger.warning("%s, line %d is damaged; that answer is asked for again.", path, number)
+            damaged.append(number)
+            yield None
+    if damaged:
+        shown = ", ".join(map(str, damaged[:_FEW])) + (", ..." if len(damaged) > _FEW else "")
+        what = count_of(len(damaged), "damaged line")
+        logger.warning("%s has %s (%s); what stood there is asked for again.", path, what, shown)
 
 
 def _parsed(line: str) -> Answered | None:
@@ -112,7 +132,9 @@ def _is_text(row: Answered) -> bool:
 
 def _is_ranked(row: Answered) -> bool:
     candidates, scores = row.get("candidates"), row.get("scores")
-    return isinstance(candidates, list) and isinstance(scores, list) and len(candidates) == len(scores) > 0
+    if not isinstance(candidates, list) or not isinstance(scores, list) or not len(candidates) == len(scores) > 0:
+        return False
+    return all(isinstance(text, str) for text in candidates) and all(is_finite(score) for score in scores)
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from vistune.errors import InputError
 from vistune.evaluate.protocols import own_protocol, protocol
 from vistune.evaluate.report.write import REPORT, write_report
+from vistune.evaluate.runner.before import check
 from vistune.evaluate.runner.outcome import BenchmarkResult
 from vistune.evaluate.runner.place import Place
-from vistune.evaluate.runner.request import Request, check
-from vistune.evaluate.runner.results import RESULTS, read_results, refuse_other_model, write_results
-from vistune.evaluate.runner.telling import summary_line
-from vistune.evaluate.runner.together import alike, joined, started_together
+from vistune.evaluate.runner.request import Request
+from vistune.evaluate.runner.results import RESULTS, entry_of, read_results, refuse_other_model, write_results
+from vistune.evaluate.runner.telling import replaced_line, summary_line
+from vistune.evaluate.runner.together import alike, is_first, joined, started_together
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
@@ -58,7 +59,7 @@ def run_evaluation(
             chosen = _checked(request)
             place = str(processes.device)
             if _is_first_stage(request):
-                return _first_stage(request, processes, place, dtype)
+                return _first_stage(request, processes, place, dtype, revision)
             return _answering(request, processes, place, dtype, chosen, revision, trust_remote_code)
 
         key, measure = alike(processes, ready)
@@ -66,14 +67,19 @@ def run_evaluation(
         return _measure_all(request, measure, say, processes, key)
 
 
-def run_predictions(request: Request, file: Path, say: Say, *, allow_empty: bool = False) -> dict[str, Any]:
+def run_predictions(request: Request, file: Path, say: Say, *, allow_empty: bool = False) -> dict[str, Any] | None:
     """Score another system's answers to one benchmark.
+
+    Returns:
+        results.json's content; None on processes other than the main one, which have nothing to do.
 
     Raises:
         InputError: several benchmarks, or one that is no matter of answers. VistuneError: see `score_predictions`.
     """
     from vistune.evaluate.runner.predictions import score_predictions
 
+    if not is_first():
+        return None
     if len(request.benchmarks) != 1:
         raise InputError(
             f"--predictions holds the answers to one benchmark, and {len(request.benchmarks)} are chosen; give one "
@@ -133,7 +139,7 @@ def _begun(request: Request, benchmark: Benchmark, place: Place | None) -> list[
 
 def _completed(request: Request, result: BenchmarkResult) -> BenchmarkResult:
     """With the official file, if it is asked for and there is one, the report's break-downs, and what a judge needs."""
-    from vistune.evaluate.report import analyse, read_columns
+    from vistune.evaluate.report import analyse, read_columns, warn_of_unused
     from vistune.evaluate.runner.judged import write_for_judge
     from vistune.evaluate.submission import submission_name, write_submission
 
@@ -145,6 +151,7 @@ def _completed(request: Request, result: BenchmarkResult) -> BenchmarkResult:
     columns = None
     if request.columns is not None:
         columns = read_columns(request.columns, [example.id for example in asked.examples])
+        warn_of_unused(request.columns, columns)
     analysis = analyse(
         benchmark,
         asked.examples,
@@ -168,12 +175,27 @@ def _written(
     finished: bool = True,
 ) -> dict[str, Any]:
     """A benchmark's outcome in results.json and in the report, which are whole after each."""
+    request = _as_asked(request, found)
     with place.results():
         result = _completed(request, found)
+        before = entry_of(request.out, found.benchmark.name)
         content = write_results(request, [result], machine, key, finished)
         write_report(request.out)
     say(summary_line(result))
+    after = next(entry for entry in content["benchmarks"] if entry["name"] == found.benchmark.name)
+    replaced = replaced_line(before, after)
+    if replaced:
+        say(replaced)
     return content
+
+
+def _as_asked(request: Request, found: BenchmarkResult) -> Request:
+    """Without a limit that left nothing out: the figure is that of the whole set."""
+    if request.limit is None:
+        return request
+    count = len(found.asked.examples)
+    one_more = found.benchmark.examples(request.data_root, limit=count + 1, shuffle=request.shuffle, seed=request.seed)
+    return replace(request, limit=None) if len(one_more) == count else request
 
 
 def _is_first_stage(request: Request) -> bool:
@@ -217,7 +239,9 @@ def _answering(
     return machinery.key, measure
 
 
-def _first_stage(request: Request, processes: Processes, place: str, dtype: str) -> tuple[str, Measure]:
+def _first_stage(
+    request: Request, processes: Processes, place: str, dtype: str, revision: str | None
+) -> tuple[str, Measure]:
     """A model's key, and how retrieval is measured on it."""
     import torch
 
@@ -229,7 +253,7 @@ def _first_stage(request: Request, processes: Processes, place: str, dtype: str)
     if dtype not in _DTYPES:
         raise InputError(f"Unknown dtype {dtype!r}; expected one of {', '.join(_DTYPES)}.")
     precision: torch.dtype | None = getattr(torch, dtype, None)
-    model, processor = load_stage1(request.model, place, precision)
+    model, processor = load_stage1(request.model, place, precision, revision)
     matcher = Matcher(model, processor, stage1_key(model, processor), processes, request.batch_size)
 
     def measure(benchmark: Benchmark, examples: list[Example]) -> BenchmarkResult | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from vistune.evaluate.benchmarks.published import published
 
@@ -19,6 +19,8 @@ _ODD = {
     "neither": "answers that begin with neither yes nor no",
     "no_right_candidate": "rows whose right answer is none of the candidates",
 }
+# By which figures of one benchmark differ.
+_TOLD_APART = ("protocol", "n", "value", "limit", "shuffle")
 _COUNTED_AS = {"auc": "one half", "pope": "yes"}
 
 
@@ -38,6 +40,16 @@ def summary_line(result: BenchmarkResult) -> str:
     reused = f"; answers from before: {result.asked.reused:,}" if result.asked.reused else ""
     written = "" if result.submission is None else f"; official file: {result.submission}"
     return f"{benchmark.name} [{result.protocol}]: {told}{reused}{written}"
+
+
+def replaced_line(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:
+    """That another figure of the benchmark stood in the folder, which holds one of each; "" where none did."""
+    if before is None or all(before.get(name) == after.get(name) for name in _TOLD_APART):
+        return ""
+    value = before.get("value")
+    figure = "answers without a figure" if value is None else f"{value:.4g}"
+    how = f" [{before.get('protocol')}]" if before.get("protocol") != after.get("protocol") else ""
+    return f"    this takes the place of {figure}{how} (n = {before.get('n') or 0:,}); --out another folder keeps both"
 
 
 def not_understood(metric: str, score: Score) -> str:

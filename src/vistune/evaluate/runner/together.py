@@ -24,6 +24,11 @@ def started_together() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
+def is_first() -> bool:
+    """Whether this process does what one of them is enough for."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def joined(device: str) -> Iterator[Processes]:
     """This process alone, or with the others that torchrun started.
@@ -61,3 +66,24 @@ def alike(processes: Processes, function: Callable[[], T]) -> T:
     if any(words is not None for words in said):
         raise SystemExit(1)
     return result
+
+
+def shares(processes: Processes, function: Callable[[], T]) -> list[T]:
+    """What every process makes of its share, in order of ranks; the first one that fails tells its error.
+
+    Raises:
+        VistuneError: of ``function``. SystemExit: another process failed and has told its error.
+    """
+    done: list[T] = []
+    error = None
+    try:
+        done.append(function())
+    except VistuneError as raised:
+        error = raised
+    parts = processes.collect(done)
+    failed = next((rank for rank, part in enumerate(parts) if not part), None)
+    if failed is None:
+        return [value for part in parts for value in part]
+    if error is not None and failed == processes.rank:
+        raise error
+    raise SystemExit(1)

@@ -27,8 +27,10 @@ def vqa(benchmark: Benchmark, rows: Sequence[Example], answers: Answers) -> list
     Answers are in the form that the evaluator compares, as LLaVA's convert_vqav2_for_submission.py writes them: it
     puts them there by itself only where people do not agree.
     """
+    numbers = _numbers(rows)
     return [
-        {"question_id": _number(row.id), "answer": normalize_evalai_answer(answers.get(row.id, ""))} for row in rows
+        {"question_id": number, "answer": normalize_evalai_answer(answers.get(row.id, ""))}
+        for row, number in zip(rows, numbers, strict=True)
     ]
 
 
@@ -38,8 +40,8 @@ def vizwiz(benchmark: Benchmark, rows: Sequence[Example], answers: Answers) -> l
 
 
 def caption(benchmark: Benchmark, rows: Sequence[Example], answers: Answers) -> list[dict[str, Any]]:
-    """COCO's results: [{"image_id", "caption"}], as NoCaps and TextCaps take them."""
-    return [{"image_id": _number(row.id), "caption": answers[row.id]} for row in rows]
+    """COCO's results: [{"image_id", "caption"}]; ids are NoCaps' numbers or TextCaps' texts of hexadecimal digits."""
+    return [{"image_id": number, "caption": answers[row.id]} for row, number in zip(rows, _numbers(rows), strict=True)]
 
 
 def aokvqa(benchmark: Benchmark, rows: Sequence[Example], answers: Answers) -> dict[str, dict[str, str]]:
@@ -69,12 +71,12 @@ def mmbench(benchmark: Benchmark, rows: Sequence[Example], answers: Answers) -> 
     """
     split = benchmark.split.partition("_")[0]
     table: Table = [list(_MMBENCH)]
-    for row in rows:
+    for row, number in zip(rows, _numbers(rows), strict=True):
         choices = [*row.choices, "", "", "", ""][:4]
         category, group = (*row.parts, "", "")[:2]
         said = answers[row.id]
         table.append(
-            [_number(row.id), row.question, *choices, _letter(row, said) or said, category, group, split],
+            [number, row.question, *choices, _letter(row, said) or said, category, group, split],
         )
     return table
 
@@ -101,9 +103,12 @@ def _letter(row: Example, said: str) -> str:
     return ascii_uppercase[row.choices.index(said)] if said in row.choices else ""
 
 
-def _number(name: str) -> int | str:
-    """Ids that are numbers, as the official files have them."""
-    return int(name) if name.isdecimal() and str(int(name)) == name else name
+def _numbers(rows: Sequence[Example]) -> Sequence[int | str]:
+    """Ids as the official files have them: numbers where all are, since texts may look like one."""
+    names = [row.id for row in rows]
+    if all(name.isdecimal() and str(int(name)) == name for name in names):
+        return [int(name) for name in names]
+    return names
 
 
 def _file_name(row: Example) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vistune.data.catalogue import source
+from vistune.data.counting import count_of
 from vistune.data.rows import read_rows
 from vistune.data.storage import written_whole
 from vistune.errors import DataError, InputError
@@ -17,7 +18,8 @@ from vistune.evaluate.submission.workbook import check_openpyxl, write_workbook
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
-    from vistune.evaluate.benchmarks.base import Benchmark, Given
+    from vistune.evaluate.benchmarks.base import Benchmark
+    from vistune.evaluate.benchmarks.spec import Given
 
 _FEW = 3
 Form = Callable[["Benchmark", Sequence["Example"], Mapping[str, str]], Any]
@@ -78,7 +80,10 @@ def write_submission(
     if benchmark.submission not in _FORMS:
         raise InputError(f"{benchmark.name} has no official submission file; its answers are public, so score them.")
     if len(examples) != len(answers):
-        raise InputError(f"{benchmark.name} has {len(examples)} rows and {len(answers)} answers; give one each.")
+        raise InputError(
+            f"{benchmark.name} has {count_of(len(examples), 'row')} and {count_of(len(answers), 'answer')}; give one "
+            "each."
+        )
     there = benchmark.submission in _READ_THERE
     given = {example.id: _words(example, answer, there) for example, answer in zip(examples, answers, strict=True)}
     every = _all_rows(benchmark, data_root)
@@ -86,8 +91,8 @@ def write_submission(
     if missing:
         listed = ", ".join(map(repr, missing[:_FEW]))
         raise DataError(
-            f"{len(missing)} of {len(every)} rows of {benchmark.name} have no answer (the first: {listed}); the server "
-            "takes complete files only, so run it without a limit."
+            f"There is no answer to {len(missing):,} of {count_of(len(every), 'row')} of {benchmark.name} (the first: "
+            f"{listed}); the server takes complete files only, so run it without a limit."
         )
     wider = _wider_rows(benchmark, data_root)
     rows = [*every, *(row for row in wider if row.id not in given)]
@@ -108,7 +113,10 @@ def _words(example: Example, given: Given, read_there: bool) -> str:
     if given.scores is not None:
         candidates = example.candidates or ()
         if len(candidates) != len(given.scores):
-            raise InputError(f"Row {example.id!r} has {len(candidates)} candidates and {len(given.scores)} scores.")
+            raise InputError(
+                f"Row {example.id!r} has {count_of(len(candidates), 'candidate')} and "
+                f"{count_of(len(given.scores), 'score')}."
+            )
         return candidates[max(range(len(candidates)), key=given.scores.__getitem__)]
     if given.answer is None:
         raise InputError(f"Row {example.id!r} has no answer; run the benchmark to its end before submitting it.")

@@ -121,6 +121,6 @@ def _together(peers: Processes, work: Callable[[], T], target: Path) -> list[T]:
 def _storage_error(error: BaseException, target: Path) -> StorageError:
     reason = "the disk is full" if is_disk_full(error) else str(error) or type(error).__name__
     return StorageError(
-        f"Cannot write the checkpoint {str(target)!r} ({reason}); make room or choose another folder, the checkpoint "
-        "before is whole."
+        f"Cannot write the checkpoint {str(target)!r} ({reason}); make room or choose another folder; "
+        "what was saved before is whole."
     )

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from vistune.data.recipe import PACKAGED as DATA_RECIPES
 from vistune.data.recipe import packaged_recipes
-from vistune.data.strict_yaml import nearest, read_yaml
+from vistune.data.strict_yaml import in_one_sentence, nearest, read_yaml
 from vistune.errors import RecipeError
 from vistune.train.recipe.locate import find_recipe, name_of
-from vistune.train.recipe.mistakes import describe, mistakes_in
+from vistune.train.recipe.mistakes import mistakes_in
 from vistune.train.recipe.overrides import apply_overrides
 from vistune.train.recipe.recipe import Recipe
 from vistune.train.recipe.tree import Node, laid_over, origins_in
@@ -61,9 +61,9 @@ def load_recipe(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Load
     try:
         recipe = Recipe.model_validate(root.plain())
     except ValidationError as error:
-        raise RecipeError(describe([*mistakes_in(error, Recipe, root, path), *mistakes], path)) from error
+        raise RecipeError(in_one_sentence([*mistakes_in(error, Recipe, root, path), *mistakes], path)) from error
     if mistakes:
-        raise RecipeError(describe(mistakes, path))
+        raise RecipeError(in_one_sentence(mistakes, path))
     return LoadedRecipe(name_of(path), path, recipe, root, tuple(overrides))
 
 

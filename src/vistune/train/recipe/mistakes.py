@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vistune.data.strict_yaml import nearest
@@ -35,12 +35,6 @@ _BOUNDS = {
     "less_than_equal": "at most",
     "less_than": "less than",
 }
-
-
-def describe(mistakes: Sequence[str], path: Path) -> str:
-    """One sentence with all mistakes."""
-    count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-    return f"{path} has {count}: {'; '.join(mistakes)}."
 
 
 def mistakes_in(error: ValidationError, model: type[BaseModel], root: Node, path: Path) -> list[str]:
@@ -148,7 +142,7 @@ class _Teller:
             return
         if kind in _BOUNDS:
             limit = next(value for name, value in mistake["ctx"].items() if name in ("ge", "gt", "le", "lt"))
-            yield self._where(real), what, f"{_BOUNDS[kind]} {limit:g}"
+            yield self._where(real), what, f"{_BOUNDS[kind]} {limit if isinstance(limit, int) else format(limit, 'g')}"
             return
         message = str(mistake["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
         yield self._where(real), what, _EXPECTED.get(kind, message[:1].lower() + message[1:])

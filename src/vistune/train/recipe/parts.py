@@ -103,9 +103,12 @@ class Language(Strict):
 
     Args:
         from: a hub name, a folder, or ``world:language``. Of a whole checkpoint its language model is taken.
+        t5_activation: between a T5's feed-forward matrices, where it shall not be that of T5's own config. LAVIS runs
+            Flan-T5 with ``gelu``; Flan-T5 itself was trained with its approximation, ``gelu_new``.
     """
 
     from_: str = Field(alias="from", min_length=1)
+    t5_activation: Literal["gelu", "gelu_new"] | None = None
 
     def problems(self) -> Iterator[Problem]:
         """An unknown part of the world."""

@@ -92,13 +92,16 @@ def cut_back(path: Path, step: int) -> None:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Entries of a log; a last line that was cut off is left out."""
+    """Entries of a log up to the first line that is none, as a machine that died may leave one."""
     if not path.exists():
         return []
     entries = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            entries.append(json.loads(line))
+            entry = json.loads(line)
         except json.JSONDecodeError:
             break
+        if not isinstance(entry, dict) or not isinstance(entry.get("step"), int):
+            break
+        entries.append(entry)
     return entries

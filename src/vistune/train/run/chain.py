@@ -17,7 +17,8 @@ from vistune.model.lora import merge_lora
 from vistune.train.adapters import apply_lora
 from vistune.train.checkpoints.checkpoints import Checkpoints
 from vistune.train.parts import Model, select_parts
-from vistune.train.run.model.assembly import Assembly, assemble
+from vistune.train.run.model.assemble import assemble
+from vistune.train.run.model.assembly import Assembly
 
 if TYPE_CHECKING:
     from vistune.train.parallel.processes import Processes

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from vistune.data.bad_rows import OnError, RowLog
 from vistune.data.captions import PrefixSet
 from vistune.data.instruction_set import InstructionSet
 from vistune.data.mixture import Mixture
 from vistune.data.pairs import MAX_CAPTION_TOKENS, PairProcessor, PairSet
 from vistune.data.recipe_sets import mixture_of, open_sets
-from vistune.data.rows import OnError, RowLog
 from vistune.data.shorten import Shortened
 
 if TYPE_CHECKING:
@@ -112,12 +112,20 @@ def open_stage_data(
 def _samples(item: Opened, stage: Stage, data: Data, processor: Processor | PairProcessor) -> SampleSet:
     """A set as its stage's objective learns it."""
     if isinstance(processor, PairProcessor):
-        return PairSet(item.name, item.examples, processor.tokenizer, processor.max_tokens, data.seed)
+        return PairSet(item.name, item.examples, processor.tokenizer, processor.max_tokens, data.seed, data.targets)
     if stage.objective == "prefix_lm":
         most = data.max_target_tokens or MAX_CAPTION_TOKENS
-        return PrefixSet(item.name, item.examples, processor, most, data.seed)
+        return PrefixSet(item.name, item.examples, processor, most, data.seed, data.targets)
     samples = InstructionSet(
-        item.name, item.examples, processor, item.templates, data.format, data.seed, data.max_tokens, item.turns
+        item.name,
+        item.examples,
+        processor,
+        item.templates,
+        data.format,
+        data.seed,
+        data.max_tokens,
+        item.turns,
+        targets=data.targets,
     )
     if data.max_instruction_tokens is None and data.max_target_tokens is None:
         return samples

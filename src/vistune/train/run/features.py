@@ -18,6 +18,8 @@ from vistune.data.transforms import ImageTransform, PixelMaker
 from vistune.train.interrupt import Interrupted
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from vistune.data.batch import Encoded
     from vistune.data.batch_maker import Load
     from vistune.data.example import ImageRef
@@ -112,6 +114,21 @@ def evaluation_loading(
         return replace(sample, pixel_values=maker(open_images(sample.images)))
 
     return load
+
+
+def after_norm(
+    load: Callable[[Encoded], Encoded], norm: nn.Module, device: torch.device
+) -> Callable[[Encoded], Encoded]:
+    """The same with features that were kept before the encoder's last norm put through it, as it is now."""
+
+    def loaded(sample: Encoded) -> Encoded:
+        filled = load(sample)
+        if filled.image_features is None:
+            return filled
+        with torch.no_grad():
+            return replace(filled, image_features=norm(filled.image_features.to(device).float()))
+
+    return loaded
 
 
 class _Teller:

@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vistune.errors import ResumeError, StorageError, is_disk_full
+from vistune.data.storage import written_whole
+from vistune.errors import ResumeError
 
 if TYPE_CHECKING:
     from vistune.train.recipe.load import LoadedRecipe
+    from vistune.train.recipe.recipe import Recipe
 
 RUN_FILE = "run.json"
 RECIPE_FILE = "recipe.yaml"
@@ -61,7 +63,9 @@ class RunFolder:
         Raises:
             ResumeError: it holds another run, one that is not to be gone on with, or files of something else.
         """
-        identity = recipe_identity(loaded)
+        identity = recipe_identity(loaded.recipe)
+        if self.path.exists() and not self.path.is_dir():
+            raise ResumeError(f"{str(self.path)!r} is a file; choose a folder with --out.")
         if is_run(self.path) and not self._has_progress():
             return False
         if not is_run(self.path):
@@ -70,8 +74,8 @@ class RunFolder:
                     f"The folder {str(self.path)!r} holds files but no run; choose another with --out, or empty it."
                 )
             return False
-        found = read_json_file(self.path / RUN_FILE)
-        differing = list(_differences(found.get("identity", {}), identity))
+        found = read_run_file(self.path / RUN_FILE)
+        differing = list(_differences(_with_defaults(found["identity"]), identity))
         if differing:
             raise ResumeError(
                 f"The folder {str(self.path)!r} holds a run of another recipe ({', '.join(differing[:3])}"
@@ -93,9 +97,9 @@ def is_run(path: Path) -> bool:
     return (path / RUN_FILE).is_file()
 
 
-def recipe_identity(loaded: LoadedRecipe) -> dict[str, Any]:
+def recipe_identity(recipe: Recipe) -> dict[str, Any]:
     """Everything of a recipe that must not change while its run goes on."""
-    content: dict[str, Any] = loaded.recipe.model_dump(mode="json", by_alias=True)
+    content: dict[str, Any] = recipe.model_dump(mode="json", by_alias=True)
     for name in _FREE:
         content.pop(name, None)
     for stage in content["stages"]:
@@ -104,13 +108,25 @@ def recipe_identity(loaded: LoadedRecipe) -> dict[str, Any]:
     return content
 
 
+def _with_defaults(identity: Any) -> Any:
+    """With settings that there were not yet when the run began; as it is, if others are no more."""
+    from pydantic import ValidationError
+
+    from vistune.train.recipe.recipe import Recipe
+
+    try:
+        return recipe_identity(Recipe.model_validate(identity))
+    except ValidationError:
+        return identity
+
+
 def digest_of(content: Any) -> str:
     """A short hash of what JSON can hold."""
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=12).hexdigest()
 
 
 def write_json_file(path: Path, content: Any) -> None:
-    """Write JSON beside its place, then rename.
+    """Write JSON, whole or not at all.
 
     Raises:
         StorageError: a full disk, or a folder that cannot be written.
@@ -120,18 +136,12 @@ def write_json_file(path: Path, content: Any) -> None:
 
 def write_text_file(path: Path, text: str) -> None:
     """As :func:`write_json_file`, for text."""
-    temporary = path.with_name(path.name + ".new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        reason = "the disk is full" if is_disk_full(error) else (error.strerror or str(error))
-        raise StorageError(f"Cannot write {str(path)!r} ({reason}); make room or choose another --out.") from error
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
-def read_json_file(path: Path) -> dict[str, Any]:
-    """A JSON object of a run's folder.
+def read_run_file(path: Path) -> dict[str, Any]:
+    """The content of run.json.
 
     Raises:
         ResumeError: it is damaged.
@@ -140,7 +150,7 @@ def read_json_file(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ResumeError(f"{str(path)!r} is damaged ({error}); delete the run's folder and begin again.") from error
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or "identity" not in content:
         raise ResumeError(f"{str(path)!r} is damaged; delete the run's folder and begin again.")
     return content
 

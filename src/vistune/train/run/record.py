@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from vistune.train.run.folder import RUN_FILE, RunFolder, read_json_file, recipe_identity, write_json_file
+from vistune.train.run.folder import RUN_FILE, RunFolder, read_run_file, recipe_identity, write_json_file
 from vistune.train.run.provenance import command_line, git_state, machine, versions
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Record:
     def begin(self, loaded: LoadedRecipe, processes: Processes, command: Sequence[str] | None, goes_on: bool) -> None:
         """A sitting begins, the first one or another."""
         if goes_on:
-            self._content = read_json_file(self._folder.path / RUN_FILE)
+            self._content = read_run_file(self._folder.path / RUN_FILE)
         else:
             self._content = {
                 "format": _FORMAT,
@@ -37,7 +37,7 @@ class Record:
                 "title": loaded.recipe.title,
                 "overrides": list(loaded.overrides),
                 "seed": loaded.recipe.seed,
-                "identity": recipe_identity(loaded),
+                "identity": recipe_identity(loaded.recipe),
                 "stages": {},
                 "sittings": [],
                 "finished": None,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vistune.data.storage import writing
 from vistune.errors import RecipeError, VistuneError
 from vistune.train.interrupt import Interrupted, StopRequest
 from vistune.train.parallel.processes import Processes, start, stop
@@ -18,6 +19,7 @@ from vistune.train.run.chain import Chain, module_of
 from vistune.train.run.check import check_data
 from vistune.train.run.finish import save_final
 from vistune.train.run.folder import RECIPE_FILE, SUMMARY_FILE, RunFolder, write_text_file
+from vistune.train.run.lock import RunLock
 from vistune.train.run.record import Record
 from vistune.train.run.stage import Surroundings, run_stage
 from vistune.train.run.summary import summary_text
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from vistune.train.run.model.assembly import Assembly
 
 Say = Callable[[str], None]
+
+_STOPPING = "Stopping after this step, with everything saved; Ctrl-C again ends it at once."
 
 
 @dataclass(frozen=True)
@@ -81,9 +85,9 @@ def run_recipe(
     processes = start(recipe.parallel)
     folder = RunFolder((out or loaded.out).expanduser())
     tell: Say = say if processes.is_main else _silent
-    stopping = StopRequest() if should_stop is None else nullcontext(should_stop)
-    with stopping as wants_stop:
-        run = _Run(loaded, folder, processes, evaluator, data_root, tell, bar, wants_stop)
+    stopping = StopRequest(_STOPPING if processes.is_main else "") if should_stop is None else nullcontext(should_stop)
+    with stopping as wants_stop, RunLock(folder.path) as lock:
+        run = _Run(loaded, folder, processes, evaluator, data_root, tell, bar, wants_stop, lock)
         run.prepare(resume, command)
         results = run.stages()
         run.finish(results)
@@ -102,6 +106,7 @@ class _Run:
         say: Say,
         bar: bool,
         should_stop: Callable[[], bool],
+        lock: RunLock,
     ) -> None:
         self.loaded = loaded
         self.recipe = loaded.recipe
@@ -109,6 +114,7 @@ class _Run:
         self.processes = processes
         self.say = say
         self.bar = bar
+        self.lock = lock
         self.record = Record(folder, processes.is_main)
         self.chain = Chain(self.recipe, folder, processes, say)
         self.data_root = data_root
@@ -124,26 +130,40 @@ class _Run:
                 f"There are {self.processes.size} processes for {self.recipe.stages[0].batch_size} samples a step; "
                 "start fewer, or give the stage a larger batch_size."
             )
-        goes_on = self._looked_at(resume)
+        goes_on = self._by_main(lambda: self._look(resume))
         self._begun = self._first_model()
-        if self.processes.is_main:
-            write_text_file(self.folder.path / RECIPE_FILE, resolved_yaml(self.loaded))
+        self._by_main(self._make_folder)
+        if resume and not goes_on:
+            self.say(f"There is no checkpoint in {self.folder.path} to go on from; the run begins anew.")
         self.record.begin(self.loaded, self.processes, command, goes_on)
         self.processes.barrier()
 
-    def _looked_at(self, resume: bool) -> bool:
-        """Folder and data, by the main process alone: the others could already see what it writes afterwards."""
+    def _by_main(self, work: Callable[[], bool]) -> bool:
+        """What the main process alone does; an error of it is one of all, so that none waits for ever."""
         found: bool | VistuneError = False
         if self.processes.is_main:
             try:
-                found = self.folder.claim(self.loaded, resume)
-                check_data(self.recipe, self.data_root)
+                found = work()
             except VistuneError as error:
                 found = error
         found = self.processes.broadcast(found)
         if isinstance(found, VistuneError):
             raise found
         return found
+
+    def _look(self, resume: bool) -> bool:
+        """Whether the run goes on; other processes could already see in the folder what is written afterwards."""
+        self.lock.take()
+        goes_on = self.folder.claim(self.loaded, resume)
+        check_data(self.recipe, self.data_root)
+        return goes_on
+
+    def _make_folder(self) -> bool:
+        with writing(self.folder.path):
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+        self.lock.take()
+        write_text_file(self.folder.path / RECIPE_FILE, resolved_yaml(self.loaded))
+        return True
 
     def _first_model(self) -> tuple[int, Assembly] | None:
         """The model of the first stage that is not finished: put together before anything is written."""

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from vistune.data.batch import Encoded
 from vistune.data.features import final_norm
 from vistune.data.pairs import MAX_CAPTION_TOKENS
 from vistune.data.plans import Share
@@ -24,13 +21,14 @@ from vistune.train.objectives.answers import AnswersObjective
 from vistune.train.objectives.blip2_stage1 import Stage1Objective
 from vistune.train.objectives.pairs import PairsObjective
 from vistune.train.parallel.wrap import spread
-from vistune.train.parts import describe_parts, parts_text
+from vistune.train.parts import describe_parts
 from vistune.train.precision import autocast, chosen
 from vistune.train.prepare import check_features, check_packing, prepare_model, settings_fingerprint
+from vistune.train.run.announce import announce
 from vistune.train.run.chain import STAGE1, module_of
 from vistune.train.run.data import StageData, open_stage_data
 from vistune.train.run.evaluation import Evaluate, OpenEvaluation, Setting
-from vistune.train.run.features import evaluation_loading, loading, make_features
+from vistune.train.run.features import after_norm, evaluation_loading, loading, make_features
 from vistune.train.run.fitting import dtype_of, set_stops, shortened_processor, small_ones_exact
 from vistune.train.run.folder import digest_of
 from vistune.train.schedule import num_steps
@@ -47,8 +45,6 @@ if TYPE_CHECKING:
     from vistune.train.run.model.assembly import Assembly
 
 _MOST_WORKERS = 8
-# Sets of a mixture that are told.
-_SHOWN_SETS = 20
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,7 @@ class _StageSetup:
         apply_lora(self.module, stage, recipe.seed)
         small_ones_exact(self.module)
         trained = prepare_model(self.module, stage, self.device)
-        self._announce(data)
+        announce(self.assembly.notes, self.module, stage, data, self.around.say)
         evaluation = self._open_evaluation()
         features = self._features(data, evaluation)
         fingerprints = data.fingerprints()
@@ -153,19 +149,6 @@ class _StageSetup:
             frozen_dropout=recipe.frozen_dropout,
         )
         return run.run(self.around.should_stop)
-
-    def _announce(self, data: StageData) -> None:
-        """Where the weights come from, what trains, and the mixture."""
-        name, say = self.stage.name, self.around.say
-        for note in self.assembly.notes:
-            say(f"{name}: {note}")
-        say(f"{name}: {parts_text(self.module, self.stage.train)}")
-        table = data.mixture.table()
-        shown = [f"{entry} {share:.1%} of {size:,}" for entry, size, share in table[:_SHOWN_SETS]]
-        more = f", {len(table) - _SHOWN_SETS} more" if len(table) > _SHOWN_SETS else ""
-        say(f"{name}: data: {', '.join(shown)}{more}")
-        if data.log.bad:
-            say(f"{name}: {len(data.log.bad):,} rows left out, the first: {data.log.bad[0]}")
 
     def _processor(self) -> Any:
         """Of this stage: the model's with the length of instructions that its data asks for, or that of pairs."""
@@ -231,23 +214,10 @@ class _StageSetup:
         if evaluation is None:
             return None
         set_stops(self.assembly.whole, self.settings.format)
-        norm = self._norm(features)
         read = evaluation_loading(self.processor, self.stage, self.settings.seed, features)
-
-        def load(sample: Encoded) -> Encoded:
-            loaded = read(sample)
-            if norm is None or loaded.image_features is None:
-                return loaded
-            with torch.no_grad():
-                return replace(loaded, image_features=norm(loaded.image_features.to(self.device).float()))
-
-        setting = Setting(
-            self.assembly.whole,
-            self.processor,
-            load,
-            self._precision(),
-            self.around.processes,
-        )
+        norm = self._norm(features)
+        load = read if norm is None else after_norm(read, norm, self.device)
+        setting = Setting(self.assembly.whole, self.processor, load, self._precision(), self.around.processes)
         evaluate: Evaluate = evaluation.on(setting)
         return evaluate
 

@@ -15,7 +15,7 @@ from vistune.train.recipe.cost.hardware import GPUS, gpu_of
 from vistune.train.recipe.cost.lengths import mean_lengths, samples_in, samples_of
 from vistune.train.recipe.cost.text import amount, cost_text, duration
 from vistune.train.recipe.cost.work import total
-from vistune.train.run.model.assembly import assemble
+from vistune.train.run.model.assemble import assemble
 
 MACHINE = Machine(GPUS["a100-80"], 8)
 

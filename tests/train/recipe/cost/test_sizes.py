@@ -8,6 +8,7 @@ import pytest
 from tests.conftest import FAMILIES
 
 from vistune.checkpoint import load_model
+from vistune.checkpoint.adapters import save_adapter
 from vistune.errors import RecipeError
 from vistune.model.lora import LoraSettings, add_lora, is_lora
 from vistune.model.stage1 import Stage1Config, Stage1Model
@@ -37,6 +38,22 @@ def test_as_tiny_models_have_them(family: str, tiny_checkpoints: dict[str, Path]
         found["projection"] = model.connector.projection.weight.numel() + model.connector.projection.bias.numel()
     assert size_of_config(model.config).parameters() == found
     assert model_size(Model.model_validate(str(tiny_checkpoints[family]))).parameters() == found
+
+
+def test_a_run_that_ended_in_adapters_has_the_sizes_of_its_base(
+    tiny_checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    base = tiny_checkpoints["llava-mlp"]
+    model, _ = load_model(base)
+    add_lora(model, {"language": LoraSettings(r=2)})
+    save_adapter(model, tmp_path / "run" / "model", base)
+    whole = size_of_config(model.config).parameters()
+    for place in (tmp_path / "run", tmp_path / "run" / "model"):
+        assert model_size(Model.model_validate(str(place))).parameters() == whole
+        name = {"from": str(place)}
+        parts = Model.model_validate({"vision": name, "connector": {"type": "linear"}, "language": name})
+        found = model_size(parts).parameters()
+        assert (found["vision"], found["language"]) == (whole["vision"], whole["language"])
 
 
 def test_first_stage(tiny_checkpoints: dict[str, Path]) -> None:

@@ -13,14 +13,15 @@ from vistune.evaluate.benchmarks.relevance import JudgedExample
 from vistune.evaluate.benchmarks.rounds import question_of
 from vistune.evaluate.benchmarks.scoring.texts import scores_of, words
 from vistune.evaluate.metrics import Score, normalize_vqa_answer, retrieval_ranks
-from vistune.evaluate.metrics.score import Weights, mean_score
+from vistune.evaluate.metrics.resampling import Weights
+from vistune.evaluate.metrics.score import mean_score
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
-    from vistune.evaluate.benchmarks.base import Benchmark, Given
+    from vistune.evaluate.benchmarks.spec import BenchmarkSpec, Given
 
 
-def choice(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def choice(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """Share of rows whose right candidate was chosen, in percent.
 
     Details: unparsed, how many answers name no candidate; no_right_candidate, of how many rows the right answer is not
@@ -43,7 +44,7 @@ def choice(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[
     return score
 
 
-def circular(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def circular(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """MMBench's CircularEval: a question counts if all of its rounds are right, in percent.
 
     ``per_sample`` has the question's figure for each of its rounds. Details: questions, vanilla (the accuracy of the
@@ -69,7 +70,7 @@ def circular(benchmark: Benchmark, examples: Sequence[Example], answers: Sequenc
     return Score(float(hits.mean()), hits[rows].tolist(), details, figures=figures)
 
 
-def ranks(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def ranks(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """MRR, recalls and mean rank of the right candidate; NDCG of the rows whose candidates people have judged."""
     scores, right = [], []
     for example, given in zip(examples, answers, strict=True):

@@ -12,16 +12,17 @@ from vistune.data.sources.mme import COGNITION, PERCEPTION
 from vistune.errors import InputError
 from vistune.evaluate.benchmarks.scoring.registry import scorer
 from vistune.evaluate.benchmarks.scoring.verdicts import verdicts_of
-from vistune.evaluate.metrics.score import Score, Weights
+from vistune.evaluate.metrics.resampling import Weights
+from vistune.evaluate.metrics.score import Score
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
-    from vistune.evaluate.benchmarks.base import Benchmark, Given
+    from vistune.evaluate.benchmarks.spec import BenchmarkSpec, Given
 
 _PREFIX = 4
 
 
-def mme(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def mme(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """Points of perception, at most 2000 (ten tasks), as papers tell them.
 
     Accuracy+ is the percentage of pictures whose two questions are both right. As in the official calculation an answer
@@ -70,7 +71,7 @@ def _begins_with(text: str) -> str | None:
 class _Tasks:
     """Which rows and pictures are of which task."""
 
-    def __init__(self, benchmark: Benchmark, examples: Sequence[Example], hits: NDArray[np.float64]) -> None:
+    def __init__(self, benchmark: BenchmarkSpec, examples: Sequence[Example], hits: NDArray[np.float64]) -> None:
         together = scorer(benchmark.metric).together
         pictures: dict[str, list[int]] = {}
         self._rows: dict[str, list[int]] = {}

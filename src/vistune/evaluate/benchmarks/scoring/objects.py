@@ -14,7 +14,7 @@ from vistune.evaluate.metrics import Score, object_hallucination
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
-    from vistune.evaluate.benchmarks.base import Benchmark, Given
+    from vistune.evaluate.benchmarks.spec import BenchmarkSpec, Given
 
 _WORDS = Path(__file__).with_name("coco_words.yaml")
 # "An orange" is a fruit where no noun follows; "an orange ring" and "orange and white" are colours.
@@ -31,7 +31,7 @@ _ORANGE = re.compile(rf"(?<![\w-]) (?: ({_FRUIT}) | orange ) (?![\w-])", re.IGNO
 _NOTHING = "…"
 
 
-def made_up(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def made_up(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """CHAIR-i and its fellows over COCO's 80 kinds of objects."""
     present = [example.references for example in examples]
     said = [without_colours(text) for text in words(benchmark, examples, answers)]

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vistune.data.counting import count_of
 from vistune.errors import InputError
+from vistune.evaluate.benchmarks.groups import picture_of, sentence_of
 from vistune.evaluate.benchmarks.rounds import question_of
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
-    from vistune.evaluate.benchmarks.base import Benchmark, Given
+    from vistune.evaluate.benchmarks.spec import BenchmarkSpec, Given
     from vistune.evaluate.metrics import Score
 
 _HERE = "vistune.evaluate.benchmarks.scoring"
@@ -34,17 +36,6 @@ class Scorer:
     together: Callable[[Example], str] | None = None
 
 
-def _sentence(example: Example) -> str:
-    """NLVR's "1572-0" is about sentence 1572; NLVR2's "dev-850-0-1" about sentence 1 of set 850, whatever the pair."""
-    parts = example.id.split("-")
-    return parts[0] if len(parts) <= 2 else "-".join((*parts[:-2], parts[-1]))
-
-
-def _picture(example: Example) -> str:
-    """MME's TASK/PICTURE/LINE without the line."""
-    return example.id.rpartition("/")[0]
-
-
 SCORERS: dict[str, Scorer] = {
     "cider": Scorer("texts.captions", "fraction"),
     "vqa": Scorer("texts.vqa", "percent"),
@@ -58,10 +49,10 @@ SCORERS: dict[str, Scorer] = {
     "circular": Scorer("choices.circular", "percent", question_of),
     "ranks": Scorer("choices.ranks", "fraction"),
     "verdict": Scorer("verdicts.verdict", "percent"),
-    "sentences": Scorer("verdicts.sentences", "percent", _sentence),
+    "sentences": Scorer("verdicts.sentences", "percent", sentence_of),
     "pope": Scorer("verdicts.pope_by_category", "percent"),
     "auc": Scorer("verdicts.auc", "fraction"),
-    "mme": Scorer("mme.mme", "points", _picture),
+    "mme": Scorer("mme.mme", "points", picture_of),
     "retrieval": Scorer("", "percent"),
     "judge": Scorer("", "percent"),
 }
@@ -79,7 +70,7 @@ def scorer(metric: str) -> Scorer:
     return SCORERS[metric]
 
 
-def score(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def score(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """See :meth:`vistune.evaluate.benchmarks.base.Benchmark.score`."""
     if not benchmark.public_answers:
         raise InputError(
@@ -113,9 +104,12 @@ def parts_of(examples: Sequence[Example], score: Score) -> dict[str, dict[str, A
     }
 
 
-def _check(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> None:
+def _check(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> None:
     if len(examples) != len(answers):
-        raise InputError(f"{benchmark.name} has {len(examples)} rows and {len(answers)} answers; give one each.")
+        raise InputError(
+            f"{benchmark.name} has {count_of(len(examples), 'row')} and {count_of(len(answers), 'answer')}; give one "
+            "each."
+        )
     for example, given in zip(examples, answers, strict=True):
         if given.answer is None and given.scores is None:
             raise InputError(f"Row {example.id!r} of {benchmark.name} has no answer; nothing is counted without it.")

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vistune.data.counting import count_of
 from vistune.errors import InputError
-from vistune.evaluate.metrics.score import Score, Weights
+from vistune.evaluate.metrics.resampling import Weights
+from vistune.evaluate.metrics.score import Score
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
@@ -33,7 +35,7 @@ def score_retrieval(examples: Sequence[Example], image_to_text: Any, text_to_ima
     if texts.shape != (len(examples), len(owner)) or pictures.shape != (len(owner), len(examples)):
         raise InputError(
             f"The scores are {texts.shape} and {pictures.shape}; expected ({len(examples)}, {len(owner)}) for "
-            f"{len(examples)} pictures with {len(owner)} captions, and the other way round."
+            f"{count_of(len(examples), 'picture')} with {count_of(len(owner), 'caption')}, and the other way round."
         )
     if np.isnan(texts).any() or np.isnan(pictures).any():
         raise InputError("The scores of retrieval hold NaN; nothing can be ranked by them.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from vistune.data.counting import count_of
 from vistune.errors import InputError
 from vistune.evaluate.measures import references
 from vistune.evaluate.metrics import (
@@ -21,7 +22,7 @@ from vistune.evaluate.metrics.score import mean_score
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
-    from vistune.evaluate.benchmarks.base import Benchmark, Given
+    from vistune.evaluate.benchmarks.spec import BenchmarkSpec, Given
 
 # The official rule of VQA leaves each person out in turn; sets with one reference have it said by all ten.
 _PEOPLE = 10
@@ -29,7 +30,7 @@ _PEOPLE = 10
 _SHOWN = 6
 
 
-def captions(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def captions(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """CIDEr-D, with BLEU and ROUGE-L in the details."""
     from vistune.evaluate.metrics import bleu, rouge_l
 
@@ -40,40 +41,40 @@ def captions(benchmark: Benchmark, examples: Sequence[Example], answers: Sequenc
     return score
 
 
-def vqa(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def vqa(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """VQA accuracy."""
     return _by_people(vqa_accuracy, benchmark, examples, answers)
 
 
-def vqa_evalai(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def vqa_evalai(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """VQA accuracy in EvalAI's form."""
     return _by_people(vqa_evalai_accuracy, benchmark, examples, answers)
 
 
-def direct_answers(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def direct_answers(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """A-OKVQA's direct answers."""
     return aokvqa_da(words(benchmark, examples, answers), accepted(benchmark, examples))
 
 
-def ivqa_answers(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def ivqa_answers(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """iVQA: min(people who said it / 2, 1)."""
     return ivqa(words(benchmark, examples, answers), accepted(benchmark, examples))
 
 
-def exact(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def exact(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """Exact match after normalisation; no answer is wrong, also where an answer ("A") is nothing once normalised."""
     said = words(benchmark, examples, answers)
     hits = exact_match(said, accepted(benchmark, examples)).per_sample
     return mean_score([hit if text.strip() else 0.0 for hit, text in zip(hits, said, strict=True)])
 
 
-def phrases(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def phrases(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """F1 of the objects that a caption of the picture world names, in percent."""
     said, wanted = words(benchmark, examples, answers), accepted(benchmark, examples)
     return mean_score([100 * phrase_f1(text, right[0]) for text, right in zip(said, wanted, strict=True)])
 
 
-def words(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> list[str]:
+def words(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> list[str]:
     """The words of every answer; of a ranked row the best candidate.
 
     Raises:
@@ -82,7 +83,7 @@ def words(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[G
     return [_said(benchmark, example, given) for example, given in zip(examples, answers, strict=True)]
 
 
-def accepted(benchmark: Benchmark, examples: Sequence[Example]) -> list[list[str]]:
+def accepted(benchmark: BenchmarkSpec, examples: Sequence[Example]) -> list[list[str]]:
     """The right answers of every row.
 
     Raises:
@@ -95,7 +96,7 @@ def accepted(benchmark: Benchmark, examples: Sequence[Example]) -> list[list[str
     return found
 
 
-def scores_of(example: Example, given: Given, candidates: Sequence[str], benchmark: Benchmark) -> Sequence[float]:
+def scores_of(example: Example, given: Given, candidates: Sequence[str], benchmark: BenchmarkSpec) -> Sequence[float]:
     """The scores of a row's candidates.
 
     Raises:
@@ -105,13 +106,13 @@ def scores_of(example: Example, given: Given, candidates: Sequence[str], benchma
         count = "none" if given.scores is None else str(len(given.scores))
         shown = ", ".join(repr(text) for text in candidates[:_SHOWN]) + (", ..." if len(candidates) > _SHOWN else "")
         raise InputError(
-            f"Row {example.id!r} of {benchmark.name} has {len(candidates)} candidates ({shown}) and scores of {count}; "
-            "give one a candidate, in this order."
+            f"Row {example.id!r} of {benchmark.name} has {count_of(len(candidates), 'candidate')} ({shown}) and scores "
+            f"of {count}; give one a candidate, in this order."
         )
     return given.scores
 
 
-def _said(benchmark: Benchmark, example: Example, given: Given) -> str:
+def _said(benchmark: BenchmarkSpec, example: Example, given: Given) -> str:
     if given.scores is None:
         return given.answer or ""
     candidates = example.candidates or ()
@@ -121,7 +122,7 @@ def _said(benchmark: Benchmark, example: Example, given: Given) -> str:
 
 def _by_people(
     function: Callable[[Sequence[str], Sequence[Sequence[str]]], Score],
-    benchmark: Benchmark,
+    benchmark: BenchmarkSpec,
     examples: Sequence[Example],
     answers: Sequence[Given],
 ) -> Score:

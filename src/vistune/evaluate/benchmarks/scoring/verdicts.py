@@ -11,37 +11,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vistune.errors import InputError
+from vistune.evaluate.benchmarks.groups import sentence_of
 from vistune.evaluate.benchmarks.scoring.texts import scores_of
 from vistune.evaluate.metrics import Score, nlvr, pope, roc_auc
-from vistune.evaluate.metrics.score import Weights, mean_score
+from vistune.evaluate.metrics.resampling import Weights
+from vistune.evaluate.metrics.score import mean_score
 from vistune.evaluate.metrics.yes_no import says_no
 
 if TYPE_CHECKING:
     from vistune.data.example import Example
-    from vistune.evaluate.benchmarks.base import Benchmark, Given
+    from vistune.evaluate.benchmarks.spec import BenchmarkSpec, Given
 
 _WORD = re.compile(r"[a-z]+")
 _HALF = 0.5
 
 
-def verdict(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def verdict(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """Accuracy in percent; details: unparsed, how many answers are of neither kind, which are wrong."""
     said = verdicts_of(benchmark, examples, answers)
     right = [found == example.target for found, example in zip(said, examples, strict=True)]
     return mean_score([100.0 * hit for hit in right], unparsed=said.count(None))
 
 
-def sentences(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def sentences(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """NLVR's accuracy and consistency, in percent."""
-    from vistune.evaluate.benchmarks.scoring.registry import scorer
-
-    together = scorer(benchmark.metric).together
     said = [found or "" for found in verdicts_of(benchmark, examples, answers)]
-    groups = [together(example) if together else example.id for example in examples]
-    return nlvr(said, [str(example.target) for example in examples], groups)
+    return nlvr(said, [str(example.target) for example in examples], [sentence_of(example) for example in examples])
 
 
-def pope_by_category(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def pope_by_category(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """The mean of the categories' F1 in percent, which is what LLaVA-1.5 tells.
 
     As in the official evaluator whatever is no "no" is a "yes", an empty answer too; details["empty"] counts these,
@@ -86,7 +84,7 @@ def pope_by_category(benchmark: Benchmark, examples: Sequence[Example], answers:
     return Score(value, whole.per_sample, details, figures=figures)
 
 
-def auc(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
+def auc(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> Score:
     """ROC-AUC of how much surer the model is of the first kind than of the second.
 
     Ranked: logsumexp of its words' scores minus that of the other's. In words: 1, 0, or one half for neither, counted
@@ -113,7 +111,7 @@ def spoken(text: str, verbalizers: Mapping[str, Sequence[str]]) -> str | None:
     return next((kind for kind, known in verbalizers.items() if first and first[0] in known), None)
 
 
-def verdicts_of(benchmark: Benchmark, examples: Sequence[Example], answers: Sequence[Given]) -> list[str | None]:
+def verdicts_of(benchmark: BenchmarkSpec, examples: Sequence[Example], answers: Sequence[Given]) -> list[str | None]:
     """The kind that every answer says, None for neither."""
     found: list[str | None] = []
     for example, given in zip(examples, answers, strict=True):
@@ -127,7 +125,7 @@ def verdicts_of(benchmark: Benchmark, examples: Sequence[Example], answers: Sequ
     return found
 
 
-def _sums(benchmark: Benchmark, example: Example, given: Given) -> dict[str, float]:
+def _sums(benchmark: BenchmarkSpec, example: Example, given: Given) -> dict[str, float]:
     """Log of the summed probability of each kind's words."""
     known = benchmark.verbalizers
     scores = iter(scores_of(example, given, [word for listed in known.values() for word in listed], benchmark))

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vistune.evaluate.metrics import Score
-from vistune.evaluate.metrics.bootstrap import RESAMPLES, draws, percentiles
-from vistune.evaluate.metrics.score import Weights
+from vistune.evaluate.metrics.resampling import RESAMPLES, Weights, draws, percentiles
 from vistune.evaluate.report.analysis.columns import Column
 
 # Resamples of fewer rows say little.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vistune.data.counting import count_of
 from vistune.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ def columns_of(form: str, examples: Sequence[Example], own: Mapping[str, Sequenc
 
 def _own(name: str, entries: Sequence[str], count: int) -> Column:
     if len(entries) != count:
-        raise InputError(f"The column {name!r} has {len(entries)} entries for {count} rows; give one a row.")
+        raise InputError(
+            f"The column {name!r} has {count_of(len(entries), 'entry', 'entries')} for {count_of(count, 'row')}; give "
+            "one a row."
+        )
     return _column(name, [(entry,) for entry in entries])
 
 

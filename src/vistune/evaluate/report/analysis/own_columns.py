@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vistune.errors import DataError
 from vistune.evaluate.metrics.rows import read_rows
+
+logger = logging.getLogger(__name__)
 
 
 def read_columns(path: Path, ids: Sequence[str]) -> dict[str, list[str]]:
@@ -32,6 +35,15 @@ def read_columns(path: Path, ids: Sequence[str]) -> dict[str, list[str]]:
     if not names:
         raise DataError(f"{path} has nothing but ids; give each row the columns to tell figures apart by.")
     return {name: [_text(row.get(name)) for row in known] for name in names}
+
+
+def warn_of_unused(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
+    """Tell of columns by which nothing is told apart, since fewer than two values stand there."""
+    for name, entries in columns.items():
+        values = {entry for entry in entries if entry}
+        if len(values) < 2:
+            what = f"only the value {next(iter(values))!r}" if values else "no value"
+            logger.warning("%s: %r has %s in these rows, so no figures are told apart by it.", path, name, what)
 
 
 def _text(value: object) -> str:

@@ -110,6 +110,7 @@ def _language(name: str) -> LanguageSize:
 
 def _part_config(name: str, part: str) -> dict[str, Any]:
     """The configuration of a part of the world, or in a folder: of the part alone or of a whole checkpoint."""
+    from vistune.checkpoint.adapters import is_adapter
     from vistune.checkpoint.locate import read_json
     from vistune.world.assets import asset_dir
 
@@ -120,7 +121,7 @@ def _part_config(name: str, part: str) -> dict[str, Any]:
         names = [*table()[part], *table()["checkpoints"], *(table()["aliases"] if part == "language" else ())]
         raise _unknown(name, names)
     raw = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
-    if "vision_config" in raw or "text_config" in raw:
+    if "vision_config" in raw or "text_config" in raw or is_adapter(folder):
         config = _read_config(folder)
         chosen: dict[str, Any] = (config.vision.backbone if part == "vision" else config.language).to_dict()
         return chosen
@@ -131,9 +132,12 @@ def _part_config(name: str, part: str) -> dict[str, Any]:
 
 def _folder(name: str) -> Path | None:
     """A folder that is here; of a run its final model."""
+    from vistune.checkpoint.adapters import is_adapter
+
     folder = Path(name).expanduser()
-    if (folder / "model" / "config.json").is_file():
-        return folder / "model"
+    final = folder / "model"
+    if (final / "config.json").is_file() or is_adapter(final):
+        return final
     return folder if folder.is_dir() else None
 
 

@@ -29,14 +29,15 @@ def build_language(recipe: Language, opened: Opened) -> LanguagePart:
     """The language model of a whole checkpoint, or one by itself as transformers loads it.
 
     Raises:
-        CheckpointError: the source holds no language model.
+        CheckpointError: the source holds no language model, or another one than the recipe takes it for.
     """
     if opened.is_whole:
         model, processor = opened.whole
+        _check_activation(recipe, model.language.config, opened)
         return LanguagePart(model.language, processor.tokenizer, model.generation_config)
     from transformers import GenerationConfig
 
-    theirs = _load(opened)
+    theirs = _load(recipe, opened)
     tokenizer = load_tokenizer(opened.folder)
     repairs = repair_language_config(theirs.config, tokenizer)
     generation = theirs.generation_config or GenerationConfig.from_model_config(theirs.config)
@@ -45,7 +46,17 @@ def build_language(recipe: Language, opened: Opened) -> LanguagePart:
     return LanguagePart(_wrapped(theirs), tokenizer, generation)
 
 
-def _load(opened: Opened) -> Any:
+def _check_activation(recipe: Language, config: Any, opened: Opened) -> None:
+    """A whole checkpoint has the activation that it was trained with."""
+    wanted, there = recipe.t5_activation, getattr(config, "dense_act_fn", None)
+    if wanted not in (None, there):
+        raise CheckpointError(
+            f"model.language.t5_activation is {wanted!r}, but the language model of {opened.name!r} has "
+            f"{'none' if there is None else repr(there)}; leave t5_activation out."
+        )
+
+
+def _load(recipe: Language, opened: Opened) -> Any:
     """transformers' model: causal, or an encoder-decoder."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
@@ -56,8 +67,11 @@ def _load(opened: Opened) -> Any:
     dtype: Any = torch.float32 if opened.world else "auto"
     try:
         config = AutoConfig.from_pretrained(opened.folder)
+        if recipe.t5_activation is not None and config.model_type == "t5":
+            config.dense_act_fn = recipe.t5_activation
+        _check_activation(recipe, config, opened)
         auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        return auto.from_pretrained(opened.folder, dtype=dtype)
+        return auto.from_pretrained(opened.folder, config=config, dtype=dtype)
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise CheckpointError(

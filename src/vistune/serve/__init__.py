@@ -1,0 +1,1 @@
+"""One model behind an OpenAI-compatible HTTP server: `vistune serve`."""
