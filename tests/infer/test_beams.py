@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from tests.families import Pair, load_pair
+from tests.tiny import picture
 
+import vistune
 from vistune.infer import generation
 
 BEAMS = 3
@@ -24,6 +26,16 @@ def test_answers_are_those_of_prompts_read_by_transformers(pair: Pair, monkeypat
     found = pair.predictor.generate(pair.pictures, pair.prompts, **ARGUMENTS)
     monkeypatch.setattr(generation, "read_for_beams", lambda *arguments: {})
     assert found == pair.predictor.generate(pair.pictures, pair.prompts, **ARGUMENTS)
+
+
+def test_models_with_another_attention_keep_keys_for_every_beam(tiny_checkpoints: dict[str, Path]) -> None:
+    predictor = vistune.load(tiny_checkpoints["instructblip-t5"], device="cpu")
+    pictures, prompts = [picture(0), picture(1)], ["what is it?", "what is in the picture?"]
+    found = predictor.generate(pictures, prompts, **ARGUMENTS)
+    assert predictor.model.language.attends_in_beams
+    predictor.model.language.model.set_attn_implementation("eager")
+    assert not predictor.model.language.attends_in_beams
+    assert predictor.generate(pictures, prompts, **ARGUMENTS) == found
 
 
 def test_a_prompt_is_read_once(pair: Pair) -> None:

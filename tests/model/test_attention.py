@@ -7,7 +7,13 @@ import torch
 from transformers import Gemma2Config, LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
 from vistune.model import attention as module
-from vistune.model.attention import attention, causal_attention, matmul_attention, register_attention
+from vistune.model.attention import (
+    attention,
+    causal_attention,
+    matmul_attention,
+    register_attention,
+    transformers_attention,
+)
 from vistune.model.language import LanguageModel
 
 
@@ -63,6 +69,21 @@ def test_bfloat16_on_the_cpu_takes_the_two_products(monkeypatch: pytest.MonkeyPa
         states = torch.randn(1, 1, 2, 4, dtype=dtype)
         attention(states, states, states)
     assert taken == [torch.bfloat16]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("masked", [False, True])
+def test_keys_of_a_prompt_serve_all_its_beams(dtype: torch.dtype, masked: bool) -> None:
+    torch.manual_seed(0)
+    beams = 3
+    query, key, value = (torch.randn(rows, 4, length, 8, dtype=dtype) for rows, length in ((6, 1), (2, 5), (2, 5)))
+    mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 0]]).bool()[:, None, None].repeat_interleave(beams, 0)
+    arguments = {"attention_mask": mask if masked else None, "position_bias": torch.randn(1, 4, 1, 5, dtype=dtype)}
+    block = torch.nn.Module()
+    found, _ = transformers_attention(block, query, key, value, **arguments)
+    repeated = (states.repeat_interleave(beams, 0) for states in (key, value))
+    expected, _ = transformers_attention(block, query, *repeated, **arguments)
+    torch.testing.assert_close(found, expected)
 
 
 def llama() -> LlamaForCausalLM:

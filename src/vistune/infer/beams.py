@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
-from vistune.infer.caches import cache_pairs, is_growing, make_roomy_cache
+from vistune.infer.caches import cache_pairs, is_growing, make_prompt_cache, make_roomy_cache
 from vistune.infer.levels import encode_prompts
 from vistune.infer.reading import read_at_once, read_in_groups
 
@@ -44,7 +44,9 @@ def _encoded(language: LanguageModel, embeds: Tensor, mask: Tensor, beams: int, 
     prompts = encode_prompts(language, embeds, mask)
     nothing = [(keys[:, :, :0], values[:, :, :0]) for keys, values in prompts.self_pairs]
     own = make_roomy_cache(nothing, beams, room + 1)
+    pairs = prompts.cross_pairs
+    between = make_prompt_cache(pairs) if language.attends_in_beams else make_roomy_cache(pairs, beams, 0)
     return {
         "encoder_outputs": BaseModelOutput(last_hidden_state=prompts.states),
-        "past_key_values": EncoderDecoderCache(own, make_roomy_cache(prompts.cross_pairs, beams, 0)),
+        "past_key_values": EncoderDecoderCache(own, between),
     }

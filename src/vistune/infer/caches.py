@@ -23,12 +23,12 @@ def is_growing(cache: Any) -> bool:
     return all(type(layer) in (DynamicLayer, RoomyLayer) for layer in cache.layers)
 
 
-def make_cache(pairs: Pairs) -> DynamicCache:
+def make_cache(pairs: Pairs, kind: type[DynamicLayer] = DynamicLayer) -> DynamicCache:
     """A cache over the given tensors themselves; expanded views stay views until the model appends to them."""
     cache = DynamicCache()
     cache.layers = []
     for keys, values in pairs:
-        layer = DynamicLayer()
+        layer = kind()
         layer.keys, layer.values = keys, values
         layer.dtype, layer.device = keys.dtype, keys.device
         layer.is_initialized = True
@@ -98,6 +98,18 @@ class RoomyLayer(DynamicLayer):
         keys, values = (states[:, :, : self._length] for states in (self._keys, self._values))
         self.keys, self.values = keys, values
         return keys, values
+
+
+class PromptLayer(DynamicLayer):
+    """Keys and values of prompts, which neither grow nor change with beams."""
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """A beam goes on from one of its own prompt."""
+
+
+def make_prompt_cache(pairs: Pairs) -> DynamicCache:
+    """A cache of prompts' keys and values [B, H, S, D] for attention that takes them once for all beams."""
+    return make_cache(pairs, PromptLayer)
 
 
 def make_roomy_cache(pairs: Pairs, beams: int, room: int) -> DynamicCache:

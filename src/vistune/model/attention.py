@@ -107,9 +107,22 @@ def transformers_attention(
     position_bias: Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """:func:`attention` in the form that transformers' models call; other cases go to their own ``sdpa``."""
+    """:func:`attention` in the form that transformers' models call; other cases go to their own ``sdpa``.
+
+    Of keys there may be fewer rows than of queries: those of prompts, for the next tokens of all their beams.
+    """
     from transformers.integrations.sdpa_attention import create_position_bias_mask, repeat_kv, sdpa_attention_forward
 
+    if len(query) > len(key):
+        beams = len(query) // len(key)
+        seen, added = (
+            part if part is None or len(part) == 1 else part[::beams] for part in (attention_mask, position_bias)
+        )
+        together = query.squeeze(2).unflatten(0, (len(key), beams)).transpose(1, 2)  # [B, H, beams, D]
+        output, _ = transformers_attention(
+            module, together, key, value, seen, dropout, scaling, is_causal=False, position_bias=added, **kwargs
+        )
+        return output.flatten(0, 1).unsqueeze(1), None
     # Under autocast rotary embeddings leave query and key in float32 beside a bfloat16 value.
     if not (query.device.type == "cpu" and torch.bfloat16 in (query.dtype, value.dtype)):
         return sdpa_attention_forward(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vistune.errors import InputError
-from vistune.model.attention import use_attention
+from vistune.model.attention import ATTENTION_NAME, use_attention
 from vistune.model.chunked_loss import chunked_losses
 from vistune.model.language_head import LanguageHead
 from vistune.model.segments import segment_mask, segment_positions, segment_starts
@@ -171,6 +171,11 @@ class LanguageModel(nn.Module):
             return mask
         dtype = self.model.get_input_embeddings().weight.dtype
         return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min)
+
+    @property
+    def attends_in_beams(self) -> bool:
+        """Whether its attention takes the keys and values of a prompt once for all beams."""
+        return bool(self.model.config._attn_implementation == ATTENTION_NAME)
 
     def _check_packable(self, segment_ids: Tensor) -> None:
         problem = self.packing_problem
