@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from queue import Queue
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +17,7 @@ import vistune
 from vistune.errors import CheckpointError, InputError
 from vistune.infer.sampling import GumbelSampler, cut_at_stop
 from vistune.infer.settings import Arguments, SampleSettings, resolve
+from vistune.infer.streaming import TextStreamer
 
 
 @pytest.fixture
@@ -53,6 +57,21 @@ def test_stream_pieces_join_to_the_generated_text(pair: Pair, arguments: dict) -
         whole = pair.predictor.generate([image], [prompt], raw=True, max_new_tokens=10, **arguments)[0]
         pieces = list(pair.predictor.stream(image, prompt, raw=True, max_new_tokens=10, **arguments))
         assert "".join(pieces) == whole, row
+
+
+@pytest.mark.parametrize("stop", [("xy", "abx z"), ("abx z", "xy")])
+def test_a_stream_holds_back_the_longest_beginning_of_a_stop_string(stop: tuple[str, str]) -> None:
+    """One letter a token; the answer is cut before "abx z", of which "x" could begin the other one."""
+    tokenizer = SimpleNamespace(convert_ids_to_tokens=chr)
+    processor: Any = SimpleNamespace(decode=lambda ids: "".join(map(chr, ids)), tokenizer=tokenizer)
+    queue: Queue[object] = Queue()
+    streamer = TextStreamer(processor, [], stop, queue)
+    streamer.put(torch.empty(0))
+    for letter in "hello abx zz":
+        streamer.put(torch.tensor([ord(letter)]))
+    streamer.end()
+    pieces = [str(queue.get_nowait()) for _ in range(queue.qsize())]
+    assert "".join(pieces) == "hello" and len(pieces) > 1
 
 
 def test_stream_raises_what_went_wrong_and_stops_when_left(llama: Pair) -> None:

@@ -118,7 +118,9 @@ def test_a_name_with_half_a_character(served: Any) -> None:
     """JSON may write one; the refusal that names it must be text all the same."""
     assert refused(served, 400, **{"\ud800": 1})["param"] == "\\ud800"
     assert refused(served, 400, stream=True, stream_options={"\ud800": 1})["param"] == "stream_options.\\ud800"
-    assert refused(served, 400, messages=[{"role": "user", "content": "x", "\ud800": 1}])["param"] == "messages[0].\\ud800"
+    assert (
+        refused(served, 400, messages=[{"role": "user", "content": "x", "\ud800": 1}])["param"] == "messages[0].\\ud800"
+    )
 
 
 def test_two_lengths_must_agree(served: Any) -> None:

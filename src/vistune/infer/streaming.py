@@ -67,11 +67,15 @@ class TextStreamer(BaseStreamer):
             # A run of byte tokens is decoded as a whole: one more byte can turn the whole run into something else.
             ids = ids[:-1]
         text = self.text(ids).rstrip("\ufffd")
-        for mark in self.stop:
-            for length in range(min(len(mark) - 1, len(text)), 0, -1):
-                if text.endswith(mark[:length]):
-                    return text[:-length].rstrip()
-        return text
+        # The longest beginning of any: a shorter one of another string may stand inside it.
+        held = max((_begun(text, mark) for mark in self.stop), default=0)
+        return text[: len(text) - held].rstrip()
+
+
+def _begun(text: str, mark: str) -> int:
+    """How much of a stop string, less than all of it, the text ends with."""
+    lengths = range(min(len(mark) - 1, len(text)), 0, -1)
+    return next((length for length in lengths if text.endswith(mark[:length])), 0)
 
 
 def iterate(run: Callable[[Event], None], queue: Queue[object]) -> Iterator[str]:

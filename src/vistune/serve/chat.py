@@ -156,6 +156,7 @@ class _Channel:
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[tuple[int, Event] | None] = asyncio.Queue()
         self._watching: asyncio.Task[None] | None = None
+        self._gone: Callable[[], None] = lambda: None
 
     def tell(self, number: int, told: Event) -> None:
         """Called from any thread."""
@@ -165,7 +166,8 @@ class _Channel:
 
     def watch(self, request: Request, gone: Callable[[], None]) -> None:
         """Notice when the client goes away, whoever reads events then; its request must be read to the end."""
-        self._watching = asyncio.create_task(self._wait_for_end(request, gone))
+        self._gone = gone
+        self._watching = asyncio.create_task(self._wait_for_end(request))
 
     async def next(self) -> tuple[int, Event]:
         """The next event.
@@ -184,11 +186,13 @@ class _Channel:
         """Nothing is waited for any more."""
         if self._watching is not None:
             self._watching.cancel()
+        # Neither keeps the other, nor the jobs with their pictures, until garbage is collected.
+        self._watching, self._gone = None, lambda: None
 
-    async def _wait_for_end(self, request: Request, gone: Callable[[], None]) -> None:
+    async def _wait_for_end(self, request: Request) -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass
-        gone()
+        self._gone()
         self._events.put_nowait(None)
 
 

@@ -160,6 +160,7 @@ class Engine:
                 with self._changed:
                     self._running = []
                 self._report(BatchReport(len(jobs), self._last_seconds))
+                jobs = []  # their pictures are not kept until somebody asks again
         finally:
             with self._changed:
                 if self._state == "ready":

@@ -122,7 +122,8 @@ class ModelServer:
             predictor = self._load()
             self._chat.begin(Asking(predictor, self._options.image_root))
             self.engine.start(predictor)
-            self._say(f"ready: {self.url}/v1, model {self._options.name} (Ctrl-C stops)")
+            if self.engine.state == "ready":  # nobody stopped it meanwhile
+                self._say(f"ready: {self.url}/v1, model {self._options.name} (Ctrl-C stops)")
         except BaseException as error:  # raised where the server was started
             self._failure = error
             self._server.should_exit = True
