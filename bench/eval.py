@@ -6,8 +6,8 @@ shared      ranking 1,000 answers that all questions share. Goal: 10 x the publi
             on such answers (bench/tuned.py), as random weights leave nothing to choose from.
 own         ranking 4 answers of each question's own. Goal: 3 x. (T5's published algorithm reads a prompt once too.)
 generation  answers of 10 tokens beside a loop over transformers' processor and generate at the same batch size, for
-            one question a picture (goal: 1.5 x) and for 6 (goal: at least 2 x more). As published, InstructBLIP
-            answers with 5 beams and LLaVA-1.5 greedily.
+            one question a picture (goal: 1.5 x), for 2, and for 6 (goal: at least 2 x more). As published,
+            InstructBLIP answers with 5 beams and LLaVA-1.5 greedily.
 
 Published ranking: see bench/rank.py. Models of generation: bench/eval_models.py, the released ones on a scale of 1 to
 95. Prompts have the spread of TextVQA's with OCR tokens and ScienceQA's with hints: log-normal, 20 words in the median.
@@ -45,7 +45,7 @@ from vistune.infer.prefix import reads_pictures_once
 BATCH = 16
 SHARED, OWN = 1000, 4
 NEW_TOKENS = 10
-MANY = 6
+FEW, MANY = 2, 6
 ROWS = 96
 MEDIAN_WORDS, SPREAD, MOST_WORDS = 20, 0.8, 200
 PARTS = ("shared", "own", "generation")
@@ -203,7 +203,7 @@ def comparisons(
         yield f"rank {SHARED} shared, t5, tuned", 1, ranking("t5", SHARED, 1, pictures, tuned=True)
     for model in MODELS if "generation" in only else ():
         write_scaled(model, folder / model.title)
-        for questions in (1, MANY):
+        for questions in (1, FEW, MANY):
             sides = generation(model.kind, folder / model.title, questions, ROWS, pictures, place)
             yield f"generate, {model.title}, {questions} a picture", ROWS, sides
 

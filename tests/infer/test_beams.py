@@ -28,6 +28,23 @@ def test_answers_are_those_of_prompts_read_by_transformers(pair: Pair, monkeypat
     assert found == pair.predictor.generate(pair.pictures, pair.prompts, **ARGUMENTS)
 
 
+def test_beams_share_the_keys_of_their_prompts_words(tiny_checkpoints: dict[str, Path]) -> None:
+    pair = load_pair(tiny_checkpoints["instructblip-t5"])
+    attention = pair.predictor.model.language.model.get_decoder().block[0].layer[1].EncDecAttention
+    rows: list[int] = []
+
+    def note(module: object, arguments: Any, named: dict[str, Any]) -> None:
+        cache = named["past_key_values"].cross_attention_cache
+        rows.extend(len(layer.keys) for layer in cache.layers if layer.is_initialized)
+
+    hook = attention.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        pair.predictor.generate(pair.pictures, pair.prompts, **ARGUMENTS)
+    finally:
+        hook.remove()
+    assert rows and set(rows) == {len(pair.prompts)}
+
+
 def test_models_with_another_attention_keep_keys_for_every_beam(tiny_checkpoints: dict[str, Path]) -> None:
     predictor = vistune.load(tiny_checkpoints["instructblip-t5"], device="cpu")
     pictures, prompts = [picture(0), picture(1)], ["what is it?", "what is in the picture?"]

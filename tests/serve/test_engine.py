@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import openai
 import pytest
 import torch
-from tests.families import load_pair
 from tests.serve.rig import Brake, braked, client_of, serving, until, user
 from tests.tiny import picture
 
@@ -30,22 +27,6 @@ WORDS = (
     "why",
     "x y",
 )
-
-
-@pytest.fixture(params=["llava-mlp", "instructblip-t5"])
-def predictor(request: pytest.FixtureRequest, tiny_checkpoints: dict[str, Path]) -> Predictor:
-    return load_pair(tiny_checkpoints[request.param]).predictor
-
-
-@pytest.fixture
-def llava(tiny_checkpoints: dict[str, Path]) -> Predictor:
-    return load_pair(tiny_checkpoints["llava-mlp"]).predictor
-
-
-@pytest.fixture
-def brake(llava: Predictor) -> Iterator[Brake]:
-    with braked(llava) as brake:
-        yield brake
 
 
 def batches_of(server: Any) -> list[int]:

@@ -10,35 +10,17 @@ import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 import torch
 from starlette.requests import Request
-from tests.families import load_pair
 from tests.serve.rig import Brake, braked, client_of, serving, until, user
 from tests.tiny import picture
 
 from vistune.infer.predictor import Predictor
 from vistune.serve.server import ModelServer, Options
-
-
-@pytest.fixture(params=["llava-mlp", "instructblip-t5"])
-def predictor(request: pytest.FixtureRequest, tiny_checkpoints: dict[str, Path]) -> Predictor:
-    return load_pair(tiny_checkpoints[request.param]).predictor
-
-
-@pytest.fixture
-def llava(tiny_checkpoints: dict[str, Path]) -> Predictor:
-    return load_pair(tiny_checkpoints["llava-mlp"]).predictor
-
-
-@pytest.fixture
-def brake(llava: Predictor) -> Iterator[Brake]:
-    with braked(llava) as brake:
-        yield brake
 
 
 def test_what_a_failed_batch_had_in_memory_is_gone_before_its_rows_are_tried_again(

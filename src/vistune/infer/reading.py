@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from vistune.model.language import LanguageModel
 
-# Tokens of the rows that are read together.
+# Tokens of the rows that are read together: one prompt with LLaVA-1.5's picture, or about twenty of InstructBLIP's.
 _TOKENS = 1024
 
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 ATTENTION_NAME = "vistune"
-# Queries of a piece of causal attention.
+# Queries of a piece of causal attention: of 640, pieces of 160 took about half the time of all at once, 80 no less.
 _PIECE = 160
 
 

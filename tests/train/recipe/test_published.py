@@ -155,6 +155,18 @@ def test_published_numbers(name: str, stage_name: str) -> None:
         assert setting(content, key) == value, key
 
 
+@pytest.mark.parametrize("name", [name for name in recipe_names() if not name.startswith("tiny/")])
+def test_words_and_activation_are_those_of_lavis(name: str) -> None:
+    """Its BLIP-2 configs name blip_caption; its Flan-T5 has the exact GELU (blip2_t5.py, blip2_t5_instruct.py)."""
+    content = packaged(name).model_dump()
+    stages = [stage["data"] for stage in content["stages"]]
+    told = {data["targets"] for data in (content["data"], *stages) if data is not None}
+    assert told == {"blip_caption" if name.startswith("blip2_") else "as_written"}
+    language = packaged(name).model.language
+    if language is not None:
+        assert language.t5_activation == ("gelu" if "flan-t5" in language.from_ else None)
+
+
 def test_they_are_in_the_wheel() -> None:
     """Where an installed package looks for them."""
     settings = tomllib.loads((Path(__file__).resolve().parents[3] / "pyproject.toml").read_text(encoding="utf-8"))

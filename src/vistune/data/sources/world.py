@@ -5,11 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from vistune.data.example import Example
 from vistune.world.render import render
 from vistune.world.scene import Scene, scenes
 from vistune.world.tasks import TASKS, WorldSample, samples
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,19 @@ def tuning_examples(sizes: Mapping[str, int], seed: int, image_size: int = 48) -
     number = 0
     while wanting := [task for task in sizes if len(made[task]) < sizes[task]]:
         scene = next(stream)
-        picture = render(scene, image_size)
+        picture = _rendered(scene, image_size)
         for task in wanting:
             sample = TASKS[task].make(scene, rng)
             if sample is not None:
                 made[task].append(_example(sample, f"{task}-{number}", picture))
         number += 1
     return made
+
+
+@lru_cache(maxsize=2**15)
+def _rendered(scene: Scene, image_size: int) -> Image:
+    """Stages of a run mostly learn from the same scenes, and then hold the same pictures once."""
+    return render(scene, image_size)
 
 
 def evaluation_rows(task: str, split: str, count: int, seed: int, image_size: int = 48) -> list[WorldRow]:
