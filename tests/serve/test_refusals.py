@@ -10,6 +10,7 @@ import struct
 import weakref
 import zlib
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -315,12 +316,13 @@ def test_a_body_that_is_too_large(served: Any) -> None:
 def test_a_body_that_does_not_come(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that stall would otherwise fill the queue."""
     monkeypatch.setattr(chat, "BODY_SECONDS", 0.2)
-    address = served.url.removeprefix("http://").split(":")
-    with socket.create_connection((address[0], int(address[1])), timeout=10) as stalled:
-        head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    address = httpx.URL(served.url)
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    with socket.create_connection((address.host, address.port), timeout=10) as stalled:
         stalled.sendall(head + b"Content-Length: 100\r\n\r\n{")
-        answer = stalled.recv(65536)
-    assert answer.startswith(b"HTTP/1.1 408 ") and b"did not come within 0.2 seconds" in answer
+        answer = HTTPResponse(stalled)
+        answer.begin()
+        assert answer.status == 408 and b"did not come within 0.2 seconds" in answer.read()
     assert served._chat._preparing == 0
 
 
