@@ -61,7 +61,7 @@ def imported_files(path: Path, room: dict[str, Path]) -> set[str]:
     return names & set(room)
 
 
-@pytest.mark.parametrize("room", ["cli", "demo", "evaluate", "infer", "world", "model"])
+@pytest.mark.parametrize("room", ["cli", "demo", "serve", "evaluate", "infer", "checkpoint", "world", "model"])
 def test_files_of_a_room_import_in_one_direction(room: str) -> None:
     """What two files need of each other stands in a third one. Packages' own files only hand on what others hold."""
     files = {

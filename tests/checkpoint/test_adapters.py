@@ -16,8 +16,9 @@ from transformers import AutoModelForImageTextToText
 
 import vistune
 from vistune.checkpoint import convert, load_model, read_config
-from vistune.checkpoint.adapters import load_adapter, put_adapter, save_adapter
+from vistune.checkpoint.adapters import put_adapter, save_adapter
 from vistune.checkpoint.config_writer import model_config_to_dict
+from vistune.checkpoint.load import load_adapter
 from vistune.checkpoint.opening import open_folder
 from vistune.checkpoint.processors import build_processor
 from vistune.data.batch import Batch

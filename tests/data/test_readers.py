@@ -153,6 +153,17 @@ def test_a_csv_file_of_another_coding_is_said(tmp_path: Path) -> None:
         list(read_csv(tmp_path / "t.csv"))
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [('q,a\n1,2\n"3\n",4\n"5,6\n7,8\n9,10\n', 5), ('q,a\n1,"2', 2), ('q,"a\n1,2\n', 1)],
+)
+def test_a_quote_that_is_never_closed_swallows_nothing(text: str, line: int, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=rf"t\.csv, line {line}: a quote in this row is never closed"):
+        list(read_csv(path))
+
+
 def test_csv_rows_that_do_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(b"q,a\n1,2\n1,2,3\n\n\xff,2\n5,6\n")

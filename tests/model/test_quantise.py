@@ -13,7 +13,8 @@ from tests import tiny
 from tests.model.test_lora import SMALL
 from tests.model.vlm_rig import load, pieces
 
-from vistune.checkpoint.adapters import load_adapter, put_adapter, save_adapter
+from vistune.checkpoint.adapters import put_adapter, save_adapter
+from vistune.checkpoint.load import load_adapter
 from vistune.errors import InputError, RecipeError
 from vistune.model.lora import add_lora, merge_lora, quiet_bitsandbytes
 from vistune.model.quantise import Bits, is_quantised, quantise

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from vistune.checkpoint.atomic import replace_folder
 from vistune.checkpoint.key_names import compress
-from vistune.checkpoint.locate import locate, read_json
+from vistune.checkpoint.locate import ADAPTER_FILE, locate, read_json
 from vistune.errors import CheckpointError, RecipeError
 from vistune.model.lora import (
     LoraPart,
@@ -32,15 +32,12 @@ from vistune.model.lora import (
     is_lora,
     lora_parts,
     lora_tensors,
-    merge_lora,
     part_module,
 )
 
 if TYPE_CHECKING:
-    from vistune.data.processor import Processor
     from vistune.model.vlm import VisionLanguageModel
 
-ADAPTER_FILE = "adapter.json"
 TRAINED_FILE = "trained.safetensors"
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -85,29 +82,6 @@ def save_adapter(model: VisionLanguageModel, folder: str | Path, base: str | Pat
 def is_adapter(folder: Path) -> bool:
     """Whether a folder is one that :func:`save_adapter` wrote."""
     return (folder / ADAPTER_FILE).is_file()
-
-
-def load_adapter(
-    folder: str | Path, base: str | Path | None = None, merge: bool = True, **options: Any
-) -> tuple[VisionLanguageModel, Processor]:
-    """The base model with the adapters.
-
-    Args:
-        base: the checkpoint, if it is no longer where it was. merge: add the adapters to the weights: a plain model,
-            as fast as the base; False keeps them apart, to go on training.
-        options: of ``load_model``.
-
-    Raises:
-        CheckpointError: no base, another base than the adapters were trained on, or tensors that do not fit.
-    """
-    from vistune.checkpoint.load import load_model
-
-    path = Path(folder).expanduser()
-    model, processor = load_model(base_folder(path, base, options.pop("revision", None)), **options)
-    put_adapter(model, path)
-    if merge:
-        merge_lora(model)
-    return model.eval(), processor
 
 
 def base_folder(folder: Path, base: str | Path | None = None, revision: str | None = None) -> Path:

@@ -7,10 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vistune.checkpoint.adapters import ADAPTER_FILE
 from vistune.checkpoint.facts import Facts, read_facts
 from vistune.checkpoint.layouts import Family
-from vistune.checkpoint.locate import known_pieces, read_json
+from vistune.checkpoint.locate import ADAPTER_FILE, known_pieces, read_json
 from vistune.checkpoint.special_ids import repair_language_config
 from vistune.checkpoint.tokenizers import image_token_of, load_tokenizer
 from vistune.checkpoint.weights import WeightFiles

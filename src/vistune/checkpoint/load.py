@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vistune.checkpoint.adapters import is_adapter, load_adapter
+from vistune.checkpoint.adapters import base_folder, is_adapter, put_adapter
 from vistune.checkpoint.assemble import DtypePlan, build_empty, fill
 from vistune.checkpoint.config_reader import Folder
 from vistune.checkpoint.layouts import part_of
@@ -16,6 +16,7 @@ from vistune.checkpoint.locate import locate
 from vistune.checkpoint.processors import build_processor
 from vistune.checkpoint.special_ids import repair_generation_config, report
 from vistune.errors import CheckpointError, InputError
+from vistune.model.lora import merge_lora
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig
@@ -70,6 +71,27 @@ def load_model(
     fill(model, folder, _dtype_plan(dtype, folder, model), place)
     model.generation_config = generation
     report(folder.repairs, str(folder.path))
+    return model.eval(), processor
+
+
+def load_adapter(
+    folder: str | Path, base: str | Path | None = None, merge: bool = True, **options: Any
+) -> tuple[VisionLanguageModel, Processor]:
+    """The base model with the adapters.
+
+    Args:
+        base: the checkpoint, if it is no longer where it was. merge: add the adapters to the weights: a plain model,
+            as fast as the base; False keeps them apart, to go on training.
+        options: of ``load_model``.
+
+    Raises:
+        CheckpointError: no base, another base than the adapters were trained on, or tensors that do not fit.
+    """
+    path = Path(folder).expanduser()
+    model, processor = load_model(base_folder(path, base, options.pop("revision", None)), **options)
+    put_adapter(model, path)
+    if merge:
+        merge_lora(model)
     return model.eval(), processor
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from vistune.checkpoint.atomic import recover
 from vistune.errors import CheckpointError
 
+ADAPTER_FILE = "adapter.json"
+"""In a folder of adapters: what base model they belong to."""
 _SMALL_FILES = ["*.json", "*.txt", "*.model", "*.jinja", "qformer_tokenizer/*"]
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 

@@ -12,17 +12,23 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from vistune.data.bad_rows import BadRow, Place, Reason
 from vistune.data.json_stream import JsonStream
 from vistune.errors import DataError
 
+if TYPE_CHECKING:
+    from _csv import Reader
+
 Rows = Iterator[tuple[Place, Any]]
 
 _BATCH_ROWS = 1024
 _LONGEST_CELL = 2**27
+# Read after a csv file's last line: a row of its own, unless a quote is open still. No text has this sign (Unicode).
+_END = "\ufdd0"
 
 
 def read_jsonl(path: Path) -> Rows:
@@ -77,19 +83,15 @@ def read_csv(path: Path, delimiter: str = ",", columns: Sequence[str] | None = N
     """
     csv.field_size_limit(_LONGEST_CELL)
     with open_bytes(path) as file:
-        # Bytes that are no UTF-8 come through marked, so that only their row is lost.
-        lines = (
-            raw.decode("utf-8-sig" if number == 0 else "utf-8", "surrogateescape") for number, raw in enumerate(file)
-        )
-        reader = csv.reader(lines, delimiter=delimiter)
+        reader = csv.reader(chain(_csv_lines(file), [_END]), delimiter=delimiter)
         try:
-            names = list(columns) if columns is not None else next(reader, None)
+            rows = _closed_rows(reader, path.name)
+            names = list(columns) if columns is not None else next(rows, None)
             if not names:
                 raise DataError(f"{path.name} is empty; expected a line of column names and rows.")
             if _has_marked_bytes(names):
                 raise DataError(f"{path.name} begins with bytes that are not UTF-8; save it as UTF-8.")
-            cells = (row for row in reader if row)
-            for index, row in enumerate(cells):
+            for index, row in enumerate(row for row in rows if row):
                 place = Place(path.name, reader.line_num, index)
                 yield place, _csv_row(row, names, place)
         except csv.Error as error:
@@ -168,6 +170,24 @@ def _text(raw: bytes, place: Place) -> str | BadRow:
         return BadRow(
             Reason.INVALID_UTF8, f"byte {error.start + 1} is {raw[error.start]:#04x}, which is not UTF-8.", place
         )
+
+
+def _csv_lines(file: IO[bytes]) -> Iterator[str]:
+    """Bytes that are no UTF-8 come through marked, so that only their row is lost."""
+    for number, raw in enumerate(file):
+        yield raw.decode("utf-8-sig" if number == 0 else "utf-8", "surrogateescape")
+
+
+def _closed_rows(reader: Reader, name: str) -> Iterator[list[str]]:
+    """Rows up to the end; one whose quote stays open would be all that is left of the file."""
+    begins = 1
+    for row in reader:
+        if row == [_END]:
+            return
+        if row and row[-1].endswith(_END):
+            raise DataError(f"{name}, line {begins}: a quote in this row is never closed; repair the file.")
+        yield row
+        begins = reader.line_num + 1
 
 
 def _has_marked_bytes(cells: Sequence[str]) -> bool:
