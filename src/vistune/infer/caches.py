@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
 
+from vistune.model.attention import with_room
+
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
@@ -74,6 +76,9 @@ class RoomyLayer(DynamicLayer):
         self._keys, self._values = (
             states.new_empty(rows, states.shape[1], length + self._room, states.shape[3]) for states in (keys, values)
         )
+        for states in (self._keys, self._values):
+            # Read with the others, see with_room.
+            states[:, :, length:] = 0
         self._show()
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
@@ -95,7 +100,7 @@ class RoomyLayer(DynamicLayer):
             own.copy_(own.index_select(0, rows))
 
     def _show(self) -> tuple[Tensor, Tensor]:
-        keys, values = (states[:, :, : self._length] for states in (self._keys, self._values))
+        keys, values = (with_room(states[:, :, : self._length], states) for states in (self._keys, self._values))
         self.keys, self.values = keys, values
         return keys, values
 

@@ -16,6 +16,10 @@ from torch import Tensor, nn
 ATTENTION_NAME = "vistune"
 # Queries of a piece of causal attention: of 640, pieces of 160 took about half the time of all at once, 80 no less.
 _PIECE = 160
+# Scores of some rows, which are done together if they are no more than these: 2 MB in bfloat16, a core's second cache.
+_SCORES = 2**20
+# Columns of a cache to one of its tokens up to which all are read. Copying reads, writes and reads again.
+_ROOM = 3
 
 
 def attention(
@@ -50,7 +54,25 @@ def matmul_attention(
     dropout: float = 0.0,
     scale: float | None = None,
 ) -> Tensor:
-    """Attention as two matrix products with the softmax between; arguments and result as :func:`attention`."""
+    """Attention as two matrix products with the softmax between, a few rows at a time; arguments and result as of
+    :func:`attention`."""
+    if query.shape[2] > 1:
+        key, value = key.contiguous(), value.contiguous()
+    rows = max(1, _SCORES // (query.shape[1] * query.shape[2] * key.shape[2]))
+    # Where gradients are wanted, splitting costs the way back what it saves on the way there.
+    if rows >= len(query) or torch.is_grad_enabled():
+        return _attend(query, key, value, mask, dropout, scale)
+    parts = []
+    for start in range(0, len(query), rows):
+        some = slice(start, start + rows)
+        seen = mask[some] if mask is not None and mask.ndim == 4 and len(mask) > 1 else mask
+        parts.append(_attend(query[some], key[some], value[some], seen, dropout, scale))
+    return torch.cat(parts)
+
+
+def _attend(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float, scale: float | None
+) -> Tensor:
     scores = _scores(query, key, scale)
     if mask is not None:
         # The lowest finite number, not -inf: a row that may attend nowhere (padding) must not become NaN.
@@ -67,6 +89,8 @@ def causal_attention(
     In pieces: the scores of one stay in the processor's caches, and keys beyond its last query are left out.
     """
     length, before = query.shape[2], key.shape[2] - query.shape[2]
+    # Otherwise each piece would copy its keys: a third of the time.
+    key, value = key.contiguous(), value.contiguous()
     pieces = []
     for start in range(0, length, _PIECE):
         stop = min(start + _PIECE, length)
@@ -83,7 +107,8 @@ def _scores(query: Tensor, key: Tensor, scale: float | None) -> Tensor:
     query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
     if query.shape[2] == 1 and not key.is_contiguous():
         # For the one query of a next token, whose earlier keys lie in a cache with room: a turned key would be copied.
-        return torch.matmul(key, query.transpose(-1, -2)).transpose(-1, -2)
+        scores = torch.matmul(_whole(key), query.transpose(-1, -2)).transpose(-1, -2)
+        return scores[..., : key.shape[2]]
     return torch.matmul(query, key.transpose(-1, -2))
 
 
@@ -92,7 +117,26 @@ def _weighted(scores: Tensor, value: Tensor, dropout: float) -> Tensor:
     weights = torch.softmax(scores, dim=-1)
     if dropout:
         weights = F.dropout(weights, p=dropout)
-    return torch.matmul(weights.to(value.dtype), value)
+    whole = _whole(value) if weights.shape[2] == 1 else value
+    weights = F.pad(weights.to(value.dtype), (0, whole.shape[2] - value.shape[2]))
+    return torch.matmul(weights, whole)
+
+
+def with_room(states: Tensor, whole: Tensor) -> Tensor:
+    """Keys or values [B, H, S, D] that are the first ones of ``whole`` [B, H, R, D]; marked, as matrix products in
+    bfloat16 would copy them, but not the whole.
+
+    Args:
+        whole: its other columns are multiplied by zeros: they must be numbers.
+    """
+    states.whole = whole  # type: ignore[attr-defined]
+    return states
+
+
+def _whole(states: Tensor) -> Tensor:
+    """What ``states`` are the first columns of, unless it takes longer to read than to copy them."""
+    whole: Tensor | None = getattr(states, "whole", None)
+    return states if whole is None or whole.shape[2] > _ROOM * states.shape[2] else whole
 
 
 def transformers_attention(
