@@ -83,7 +83,7 @@ class _Search:
         self.unread = torch.ones(len(self.shape.trie), dtype=torch.bool)
 
     def learn(self, nodes: Sequence[int], logs: Tensor) -> None:
-        """Log-probabilities after these nodes: [at least len(nodes), V]"""
+        """Log-probabilities after these nodes: [len(nodes), V]"""
         if not nodes:
             return
         row = torch.full((len(self.shape.trie) + 1,), -1)
@@ -140,4 +140,4 @@ def _nodes(
             seen[row, place, before] = True
             tokens[row, place] = trie.tokens[node]
             depths[row, place] = trie.depths[node]
-    return Nodes(tokens.to(device), depths.to(device), seen.to(device))
+    return Nodes(tokens.to(device), depths.to(device), seen.to(device), [len(part) for part in parts])

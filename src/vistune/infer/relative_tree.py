@@ -6,6 +6,7 @@ instead of by their places in the row. The cross-attention's keys and values are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -36,7 +37,7 @@ class RelativeReader:
         # Of the start token and the nodes read so far, [B, 1 + S].
         self._positions = torch.zeros(len(state.first), 1, dtype=torch.long, device=state.first.device)
 
-    def read(self, nodes: Nodes) -> Tensor:
+    def read(self, nodes: Nodes) -> Sequence[Tensor]:
         """See vistune.infer.tree.Reader."""
         language, state = self._language, self._state
         decoder: Any = language.model.get_decoder()
@@ -48,8 +49,8 @@ class RelativeReader:
         hidden, no_bias = language.embed(nodes.tokens), None
         for block in decoder.block:
             hidden, _, no_bias = block(hidden, own, bias, state.states, between, no_bias, past_key_values=self._cache)
-        logits = language.head()(decoder.final_layer_norm(hidden).flatten(0, 1))
-        return logits.unflatten(0, nodes.tokens.shape).float().log_softmax(-1)
+        logits = language.head()(decoder.final_layer_norm(hidden[nodes.real]))
+        return nodes.by_row(logits.float().log_softmax(-1))
 
 
 def _distances(decoder: Any, positions: Tensor, earlier: Tensor) -> Tensor:

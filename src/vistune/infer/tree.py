@@ -58,8 +58,8 @@ class Reader(Protocol):
 
     first: Tensor
 
-    def read(self, nodes: Nodes) -> Tensor:
-        """Log-probabilities after every node, [B, W, V]; later nodes may have these as ancestors."""
+    def read(self, nodes: Nodes) -> Sequence[Tensor]:
+        """Log-probabilities after every node of each row, [its nodes, V]; later nodes may have these as ancestors."""
         ...
 
 
@@ -72,14 +72,14 @@ class PromptReader:
         self._state = state
         self._cache = make_cache(state.pairs)
 
-    def read(self, nodes: Nodes) -> Tensor:
+    def read(self, nodes: Nodes) -> Sequence[Tensor]:
         """See Reader."""
         prompt = self._state.mask.bool()[:, None, :].expand(-1, nodes.width, -1)
         mask = torch.cat([prompt, nodes.seen], dim=-1)[:, None]
         positions = self._state.lengths[:, None] + nodes.depths
         embeds = self._language.embed(nodes.tokens)
-        logits, self._cache = self._language.decode(embeds, mask, positions, self._cache)
-        return logits.float().log_softmax(-1)
+        logits, self._cache = self._language.decode(embeds, mask, positions, self._cache, only=nodes.real)
+        return nodes.by_row(logits.float().log_softmax(-1))
 
 
 def score_trees(reader: Reader, tries: Sequence[Trie]) -> list[list[float]]:
@@ -92,18 +92,29 @@ def score_trees(reader: Reader, tries: Sequence[Trie]) -> list[list[float]]:
 class Nodes:
     """W nodes a row to be read: tokens and depths [B, W].
 
-    seen: [B, W, S + W] bool, what each sees of the S nodes read before and of these: its ancestors and itself. Rows
-    with fewer nodes are filled with token 0 at depth 0, which sees itself alone.
+    seen: [B, W, S + W] bool, what each sees of the S nodes read before and of these: its ancestors and itself.
+    counts: nodes of each row; behind them it is filled with token 0 at depth 0, which sees itself alone.
     """
 
     tokens: Tensor
     depths: Tensor
     seen: Tensor
+    counts: Sequence[int]
 
     @property
     def width(self) -> int:
-        """Nodes a row."""
+        """Columns, the most nodes of a row."""
         return self.tokens.shape[1]
+
+    @property
+    def real(self) -> Tensor:
+        """[B, W] bool: what is no filling."""
+        device = self.tokens.device
+        return torch.arange(self.width, device=device) < torch.tensor(self.counts, device=device)[:, None]
+
+    def by_row(self, values: Tensor) -> Sequence[Tensor]:
+        """[N, ...] of all N nodes, row after row -> what is each row's"""
+        return values.split(list(self.counts))
 
 
 def lay_out(tries: Sequence[Trie], device: torch.device) -> Nodes | None:
@@ -124,16 +135,17 @@ def lay_out(tries: Sequence[Trie], device: torch.device) -> Nodes | None:
         if id(trie) not in masks:  # prompts that share their candidates share the trie object
             masks[id(trie)] = trie.ancestors()
         seen[row, :size, :size] = masks[id(trie)]
-    return Nodes(tokens.to(device), depths.to(device), seen.to(device))
+    return Nodes(tokens.to(device), depths.to(device), seen.to(device), [len(trie) for trie in tries])
 
 
-def sum_paths(tries: Sequence[Trie], first: Tensor, log_probs: Tensor | None) -> list[list[float]]:
-    """Candidate scores from log-probabilities after the prompt [B, V] and after every node [B, W, V]."""
+def sum_paths(tries: Sequence[Trie], first: Tensor, log_probs: Sequence[Tensor] | None) -> list[list[float]]:
+    """Candidate scores from log-probabilities after the prompt [B, V] and after each row's nodes [its nodes, V]."""
     scores = []
     for row, trie in enumerate(tries):
         nodes = torch.tensor(trie.edge_nodes, device=first.device)
         tokens = torch.tensor(trie.edge_tokens, device=first.device)
-        table = first[row : row + 1] if log_probs is None else torch.cat([log_probs[row], first[row : row + 1]])
-        # The root is -1: the last row of the table.
-        scores.append(trie.sum_paths(table[torch.where(nodes == ROOT, len(table) - 1, nodes), tokens]))
+        picked = first[row, tokens]
+        if log_probs is not None and len(trie):
+            picked = torch.where(nodes == ROOT, picked, log_probs[row][nodes.clamp_min(0), tokens])
+        scores.append(trie.sum_paths(picked))
     return scores

@@ -207,27 +207,28 @@ class LanguageModel(nn.Module):
         positions: Tensor,
         cache: Any = None,
         last_only: bool = False,
+        only: Tensor | None = None,
     ) -> tuple[Tensor, Any]:
         """One forward of a decoder-only model over a key/value cache.
 
         Args:
             inputs_embeds: [B, L, d]. positions: [B, L]. cache: transformers' Cache of S earlier tokens, or None.
             attention_mask: [B, S+L], or [B, 1, L, S+L] bool for any other order than one after the other.
-            last_only: logits of the last column alone.
+            last_only: logits of the last column alone. only: [B, L] bool, logits of these alone.
 
         Returns:
-            logits [B, L or 1, V] and the grown cache
+            logits [B, L or 1, V], or [N, V] of N tokens in ``only``, and the grown cache
         """
         arguments: dict[str, Any] = {"inputs_embeds": inputs_embeds, "attention_mask": attention_mask}
         arguments.update(past_key_values=cache, use_cache=True)
         if self._takes_positions:
             arguments["position_ids"] = positions
-        kept = slice(-1, None) if last_only else slice(None)
+        kept: Any = (slice(None), slice(-1, None) if last_only else slice(None)) if only is None else only
         if not self._has_plain_head():
             output = self.model(**arguments)
-            return output.logits[:, kept], output.past_key_values
+            return output.logits[kept], output.past_key_values
         output = self.model.get_decoder()(**arguments)
-        return self.model.get_output_embeddings()(output.last_hidden_state[:, kept]), output.past_key_values
+        return self.model.get_output_embeddings()(output.last_hidden_state[kept]), output.past_key_values
 
     @property
     def is_stateful(self) -> bool:

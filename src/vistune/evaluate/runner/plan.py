@@ -86,5 +86,5 @@ def _share(groups: list[list[Row]], rank: int, size: int) -> list[list[Row]]:
 def _batches(rows: list[Row], size: int, together: bool) -> Window:
     ordered = rows
     if not together:
-        ordered = sorted(rows, key=lambda row: (row.length, len(row.candidates or ())), reverse=True)
+        ordered = sorted(rows, key=lambda row: (row.length, sum(map(len, row.candidates or ()))), reverse=True)
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]
