@@ -13,6 +13,7 @@ from transformers.cache_utils import DynamicLayer
 
 from vistune.infer import generation
 from vistune.infer.caches import RoomyLayer, empty_roomy_cache
+from vistune.model.attention import attention
 
 ROWS, HEADS, WIDTH, BEAMS = 2, 3, 4, 3
 
@@ -47,6 +48,21 @@ def test_nothing_is_copied_for_a_new_token() -> None:
         grown, _ = layer.update(*states(ROWS, 1))
         assert grown.data_ptr() == keys.data_ptr()
     assert layer.get_seq_length() == 8
+
+
+@pytest.mark.parametrize("room", [2, 9])
+def test_the_room_is_no_part_of_what_is_attended_to(room: int) -> None:
+    """In bfloat16 all of a cache is multiplied by; memory that nobody filled may hold NaN."""
+    torch.manual_seed(0)
+    keys, values = (states.bfloat16() for states in states(ROWS, 5))
+    query = torch.randn(ROWS, HEADS, 1, WIDTH).bfloat16()
+    torch.use_deterministic_algorithms(True)  # fills new memory with NaN
+    try:
+        held = RoomyLayer(room).begin(keys, values)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert not held.values.whole[:, :, 5:].any()  # type: ignore[attr-defined]
+    assert torch.equal(attention(query, held.keys, held.values), attention(query, keys, values))
 
 
 def test_layers_that_forget_keep_transformers_cache() -> None:

@@ -13,6 +13,7 @@ from vistune.model.attention import (
     matmul_attention,
     register_attention,
     transformers_attention,
+    with_room,
 )
 from vistune.model.language import LanguageModel
 
@@ -60,6 +61,41 @@ def test_one_query_over_a_cache_with_room() -> None:
     query, key, value = torch.randn(2, 3, 1, 8), torch.randn(2, 3, 9, 8)[:, :, :7], torch.randn(2, 3, 7, 8)
     expected = matmul_attention(query, key.contiguous(), value)
     torch.testing.assert_close(matmul_attention(query, key, value), expected)
+
+
+@pytest.mark.parametrize("room", [0, 2, 30])
+def test_one_query_over_the_whole_of_a_cache(room: int) -> None:
+    """What the tokens to come will fill is read but not seen, whatever keys stand there; much of it is left alone."""
+    torch.manual_seed(0)
+    query = torch.randn(2, 3, 1, 8)
+    key, value = torch.randn(2, 3, 7 + room, 8), torch.randn(2, 3, 7 + room, 8)
+    key[:, :, 7:], value[:, :, 7:] = 9.0, 0.0
+    mask = torch.rand(2, 1, 1, 7) > 0.3
+    mask[..., 0] = True
+    expected = matmul_attention(query, key[:, :, :7].contiguous(), value[:, :, :7].contiguous(), mask)
+    keys, values = with_room(key[:, :, :7], key), with_room(value[:, :, :7], value)
+    torch.testing.assert_close(matmul_attention(query, keys, values, mask), expected)
+    # Products of everything are in order only where it is all in one piece.
+    assert (module._whole(keys) is key) == (room <= 14)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("shape", [(1, 1, 5, 5), (3, 1, 1, 5), (3, 2, 5, 5), (5, 5)])
+def test_rows_in_turns_are_the_rows_together(
+    shape: tuple[int, ...], rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(3, 5, 2, 4).transpose(1, 2) for _ in range(3))
+    mask = torch.rand(shape) > 0.3
+    mask[..., 0] = True
+    expected = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    monkeypatch.setattr(module, "_SCORES", rows * 50)
+    calls = []
+    whole = module._attend
+    monkeypatch.setattr(module, "_attend", lambda *a: calls.append(len(a[0])) or whole(*a))
+    with torch.no_grad():
+        torch.testing.assert_close(matmul_attention(query, key, value, mask), expected)
+    assert calls == ([1, 1, 1] if rows == 1 else [2, 1])
 
 
 def test_bfloat16_on_the_cpu_takes_the_two_products(monkeypatch: pytest.MonkeyPatch) -> None:
