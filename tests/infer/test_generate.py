@@ -12,6 +12,7 @@ import torch
 from tests.families import Pair, load_pair
 from tests.tiny import picture
 from transformers import GenerationConfig
+from transformers.generation import utils as transformers_generation
 
 import vistune
 from vistune.errors import CheckpointError, InputError
@@ -28,6 +29,19 @@ def pair(tiny_checkpoint: Path) -> Pair:
 @pytest.fixture
 def llama(tiny_checkpoints: dict[str, Path]) -> Pair:
     return load_pair(tiny_checkpoints["instructblip-llama"])
+
+
+@pytest.mark.parametrize("family", ["llava-mlp", "instructblip-t5", "blip2-opt"])
+def test_shortest_answers_are_no_matter_of_warnings(
+    family: str, tiny_checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """transformers would tell people of a length that they never set, once for every batch."""
+    told: list[str] = []
+    monkeypatch.setattr(transformers_generation.logger, "warning", lambda text, *more: told.append(text))
+    pair = load_pair(tiny_checkpoints[family])
+    for length in (None, 3):
+        pair.predictor.generate(pair.pictures, pair.prompts, raw=True, min_new_tokens=length, max_new_tokens=4)
+    assert not told
 
 
 def test_sampling_depends_on_seed_and_row_alone(pair: Pair) -> None:

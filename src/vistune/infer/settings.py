@@ -124,8 +124,7 @@ def resolve(arguments: Arguments, folder: GenerationConfig | None, processor: Pr
     closing = _closing_ids(folder, processor)
     config.eos_token_id, config.pad_token_id = list(closing), processor.pad_id
     # Lengths are settled per prompt (Settings.lengths) and sampling is ours: transformers must not add its own.
-    config.max_length = config.max_new_tokens = config.min_new_tokens = None
-    config.min_length = 0
+    config.max_length = config.max_new_tokens = config.min_length = config.min_new_tokens = None
     config.stop_strings = None
     # transformers cannot read embeddings in chunks (it cuts the ids alone).
     config.prefill_chunk_size = None
