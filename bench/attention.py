@@ -1,4 +1,5 @@
-"""Attention as two matrix products beside scaled_dot_product_attention: forward and backward, for each precision.
+"""Attention as two matrix products beside scaled_dot_product_attention, for each precision: forward and backward with a
+causal mask, and forward alone in frozen image encoders.
 
     python bench/attention.py [--repeats 10] [--json]
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -18,9 +20,25 @@ from vistune.model.attention import matmul_attention
 
 # Batch, heads, length, head width: the picture world's language model, a ViT-B and a short prompt of a large model.
 SHAPES = [(64, 4, 48, 32), (16, 12, 197, 64), (4, 32, 128, 128)]
+# Eight pictures in CLIP ViT-L at 336 pixels, sixteen in ViT-g at 224.
+FROZEN = [(8, 16, 577, 64), (16, 16, 257, 88)]
+Shape = tuple[int, int, int, int]
 
 
-def compare(dtype: torch.dtype, shape: tuple[int, int, int, int], repeats: int) -> dict[str, float]:
+def compare_frozen(dtype: torch.dtype, shape: Shape, repeats: int) -> dict[str, float]:
+    """As :func:`compare`, forward alone, of states as transformers' models hand them over."""
+    torch.manual_seed(0)
+    batch, heads, length, width = shape
+    query, key, value = (torch.randn(batch, length, heads, width, dtype=dtype).transpose(1, 2) for _ in range(3))
+    with torch.no_grad():
+        return _compared(
+            lambda: F.scaled_dot_product_attention(query, key, value),
+            lambda: matmul_attention(query, key, value),
+            repeats,
+        )
+
+
+def compare(dtype: torch.dtype, shape: Shape, repeats: int) -> dict[str, float]:
     """Median seconds of forward and backward both ways, their ratio, and the largest difference of the outputs."""
     torch.manual_seed(0)
     query, key, value = (torch.randn(shape, dtype=dtype, requires_grad=True) for _ in range(3))
@@ -31,9 +49,11 @@ def compare(dtype: torch.dtype, shape: tuple[int, int, int, int], repeats: int) 
         output.sum().backward()
         return output.detach()
 
-    times, outputs = medians(
-        {"sdpa": lambda: run(F.scaled_dot_product_attention), "matmul": lambda: run(matmul_attention)}, repeats
-    )
+    return _compared(lambda: run(F.scaled_dot_product_attention), lambda: run(matmul_attention), repeats)
+
+
+def _compared(sdpa: Callable[[], torch.Tensor], matmul: Callable[[], torch.Tensor], repeats: int) -> dict[str, float]:
+    times, outputs = medians({"sdpa": sdpa, "matmul": matmul}, repeats)
     difference = (outputs["sdpa"].float() - outputs["matmul"].float()).abs().max().item()
     return {**times, "sdpa_over_matmul": times["sdpa"] / times["matmul"], "largest_difference": difference}
 
@@ -45,9 +65,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     report = {
-        f"{str(dtype).removeprefix('torch.')} {'x'.join(map(str, shape))}": compare(dtype, shape, options.repeats)
+        f"{kind}{str(dtype).removeprefix('torch.')} {'x'.join(map(str, shape))}": measure(dtype, shape, options.repeats)
         for dtype in (torch.float32, torch.bfloat16, torch.float16)
-        for shape in SHAPES
+        for kind, measure, shapes in (("", compare, SHAPES), ("frozen ", compare_frozen, FROZEN))
+        for shape in shapes
     }
     if options.json:
         print(json.dumps(report))
