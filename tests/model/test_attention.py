@@ -79,6 +79,11 @@ def test_one_query_over_the_whole_of_a_cache(room: int) -> None:
     assert (module._whole(keys) is key) == (room <= 14)
 
 
+def test_no_queries_have_no_results() -> None:
+    states = torch.randn(2, 3, 4, 5)
+    assert matmul_attention(states[:, :, :0], states, states).shape == (2, 3, 0, 5)
+
+
 @pytest.mark.parametrize("rows", [1, 2])
 @pytest.mark.parametrize("shape", [(1, 1, 5, 5), (3, 1, 1, 5), (3, 2, 5, 5), (5, 5)])
 def test_rows_in_turns_are_the_rows_together(

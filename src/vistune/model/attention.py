@@ -58,7 +58,7 @@ def matmul_attention(
     :func:`attention`."""
     if query.shape[2] > 1:
         key, value = key.contiguous(), value.contiguous()
-    rows = max(1, _SCORES // (query.shape[1] * query.shape[2] * key.shape[2]))
+    rows = max(1, _SCORES // max(1, query.shape[1] * query.shape[2] * key.shape[2]))
     # Where gradients are wanted, splitting costs the way back what it saves on the way there.
     if rows >= len(query) or torch.is_grad_enabled():
         return _attend(query, key, value, mask, dropout, scale)
