@@ -101,6 +101,9 @@ def test_rows_in_turns_are_the_rows_together(
     with torch.no_grad():
         torch.testing.assert_close(matmul_attention(query, key, value, mask), expected)
     assert calls == ([1, 1, 1] if rows == 1 else [2, 1])
+    calls.clear()
+    matmul_attention(query, key, value, mask)
+    assert calls == [3]  # with gradients that would take longer
 
 
 def test_bfloat16_on_the_cpu_takes_the_two_products(monkeypatch: pytest.MonkeyPatch) -> None:

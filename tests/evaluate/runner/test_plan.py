@@ -61,5 +61,13 @@ def test_padding_is_rare(rows: list[Row]) -> None:
     assert lengths[0] == max(lengths)
 
 
+def test_of_equal_prompts_those_with_as_long_candidates_stand_together() -> None:
+    """What a model reads after the prompt is filled up as well."""
+    listed = [(word * 2, word * length) for length in (9, 1) * 4 for word in "abcd"]
+    rows = [Row(str(n), Encoded(str(n), [1] * 5), "", candidates, str(n)) for n, candidates in enumerate(listed)]
+    batches = [batch for window in plan(rows, 8) for batch in window]
+    assert [{len(row.candidates[1]) for row in batch if row.candidates} for batch in batches] == [{9}, {9}, {1}, {1}]
+
+
 def test_nothing_to_ask() -> None:
     assert plan([], 4) == []
